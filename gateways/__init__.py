@@ -1,0 +1,1 @@
+"""How we speak to the world: files, mail, calendars; never the database."""

@@ -1,0 +1,222 @@
+"""Calendar objects as bytes: one event, a whole feed, an invitation, a cancellation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo
+
+from icalendar import (
+    Calendar,
+    Component,
+    Event,
+    LazyCalendar,
+    Timezone,
+    TimezoneStandard,
+    vCalAddress,
+    vDuration,
+    vText,
+)
+
+from gateways.errors import GatewayError
+from rules.calendar import TEXT_CHARACTERS, MeetingFacts, clean_line, clean_text, cut, shown_title
+
+ZONE_NAME = "Asia/Ho_Chi_Minh"
+ZONE = ZoneInfo(ZONE_NAME)
+PRODUCT = "-//Tuyen Huan//Lich hoc tap//VI"
+REFRESH = timedelta(hours=1)
+# Raised when the code writes an event differently: bytes kept under another number are rebuilt.
+BLOCK_VERSION = 1
+_END = b"END:VCALENDAR\r\n"
+
+
+class Method(StrEnum):
+    """What an invitation mail asks of its reader's calendar."""
+
+    REQUEST = "REQUEST"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True)
+class Organizer:
+    """Who calls the meetings: the address that answers go to, and the name shown."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Attendee:
+    """The one person an invitation is for, and what that person answered so far."""
+
+    address: str
+    name: str
+    answer: str = "NEEDS-ACTION"
+
+
+@dataclass(frozen=True, order=True)
+class EventBlock:
+    """The kept bytes of one event, in the order in which feeds carry them."""
+
+    starts_at: datetime
+    uid: str
+    content: bytes
+
+
+def event_block(facts: MeetingFacts, organizer: Organizer) -> EventBlock:
+    """Serialise one meeting for feeds; DTSTAMP is LAST-MODIFIED, so equal facts give equal bytes.
+
+    A feed is METHOD:PUBLISH: it has an ORGANIZER and no ATTENDEE (RFC 5546 3.2.1).
+    """
+    event = _event(facts, organizer, stamp=facts.last_modified_at)
+    event.add("TRANSP", "TRANSPARENT" if facts.cancelled else "OPAQUE")
+    event.add("STATUS", "CANCELLED" if facts.cancelled else "CONFIRMED")
+    return EventBlock(facts.starts_at.astimezone(UTC), facts.uid, _bytes(event))
+
+
+def feed(name: str, blocks: Iterable[EventBlock]) -> bytes:
+    """Join kept events into a whole feed, byte for byte what the library itself would write."""
+    body = b"".join(block.content for block in sorted(blocks))
+    return _feed_head(clean_line(name)) + body + _END
+
+
+def checked_feed(content: bytes, events: int) -> bytes:
+    """Read a feed back before it goes out and refuse anything that is not whole.
+
+    One truncated answer empties the calendar in Thunderbird and in Evolution.
+    """
+    if not content.startswith(b"BEGIN:VCALENDAR\r\n") or not content.endswith(_END):
+        raise GatewayError("Tệp lịch bị cắt cụt.", permanent=True)
+    try:
+        found = len(LazyCalendar.from_ical(content).events)
+    except Exception as error:  # the library lets many kinds of error through
+        raise GatewayError(f"Tệp lịch không đọc lại được: {error}", permanent=True) from error
+    if found != events:
+        raise GatewayError(f"Tệp lịch có {found} buổi, cần {events}.", permanent=True)
+    return content
+
+
+def invitation(
+    facts: MeetingFacts,
+    organizer: Organizer,
+    attendee: Attendee,
+    *,
+    method: Method,
+    stamp: datetime,
+    removed: bool = False,
+) -> bytes:
+    """Give the calendar object of one mail: one event, one attendee, stamped with the mail's time.
+
+    A CANCEL because the meeting is off says STATUS:CANCELLED; a CANCEL to somebody who was only
+    taken off the list (`removed`) says nothing about the meeting itself (RFC 5546 3.2.5).
+    """
+    calendar = _calendar()
+    calendar.add("METHOD", method.value)
+    calendar.add_component(_zone())
+    event = _event(facts, organizer, stamp=stamp)
+    event.add("ATTENDEE", _attendee(attendee, asks=method is Method.REQUEST))
+    if method is Method.REQUEST:
+        event.add("STATUS", "CONFIRMED")
+        event.add("TRANSP", "OPAQUE")
+    elif not removed:
+        event.add("STATUS", "CANCELLED")
+        event.add("TRANSP", "TRANSPARENT")
+    calendar.add_component(event)
+    return _bytes(calendar)
+
+
+def _event(facts: MeetingFacts, organizer: Organizer, *, stamp: datetime) -> Event:
+    event = Event()
+    event.add("UID", facts.uid)
+    event.add("SEQUENCE", facts.sequence)
+    event.add("DTSTAMP", stamp.astimezone(UTC))
+    event.add("CREATED", facts.created_at.astimezone(UTC))
+    event.add("LAST-MODIFIED", facts.last_modified_at.astimezone(UTC))
+    event.add("DTSTART", facts.starts_at.astimezone(ZONE))
+    event.add("DTEND", facts.ends_at.astimezone(ZONE))
+    event.add("SUMMARY", shown_title(facts))
+    event.add("ORGANIZER", _address(organizer.address, organizer.name))
+    if facts.location:
+        event.add("LOCATION", cut(clean_line(facts.location), TEXT_CHARACTERS))
+    if description := _description(facts):
+        event.add("DESCRIPTION", description)
+    if facts.url:
+        event.add("URL", facts.url)
+    if facts.categories:
+        event.add("CATEGORIES", [clean_line(category) for category in facts.categories])
+    return event
+
+
+def _description(facts: MeetingFacts) -> str:
+    lines = [cut(clean_text(facts.description).strip(), TEXT_CHARACTERS)]
+    if facts.online_url:
+        lines.append(f"Vào họp trực tuyến: {clean_line(facts.online_url)}")
+    return "\n".join(line for line in lines if line)
+
+
+def _attendee(attendee: Attendee, *, asks: bool) -> vCalAddress:
+    address = _address(attendee.address, attendee.name)
+    address.params["CUTYPE"] = vText("INDIVIDUAL")
+    address.params["ROLE"] = vText("REQ-PARTICIPANT")
+    address.params["PARTSTAT"] = vText(attendee.answer)
+    if asks:
+        address.params["RSVP"] = vText("TRUE")
+    return address
+
+
+def _address(address: str, name: str) -> vCalAddress:
+    result = vCalAddress(f"mailto:{clean_line(address)}")
+    if shown := clean_line(name).replace('"', "'"):
+        result.params["CN"] = vText(shown)
+    return result
+
+
+@cache
+def _zone() -> Timezone:
+    """Viet Nam's one offset; the library's own history (+08 until 1975) upsets Outlook."""
+    standard = TimezoneStandard()
+    standard.add("DTSTART", datetime(1970, 1, 1))
+    standard.add("TZOFFSETFROM", timedelta(hours=7))
+    standard.add("TZOFFSETTO", timedelta(hours=7))
+    standard.add("TZNAME", "+07")
+    zone = Timezone()
+    zone.add("TZID", ZONE_NAME)
+    zone.add_component(standard)
+    return zone
+
+
+def _calendar() -> Calendar:
+    calendar = Calendar()
+    calendar.add("PRODID", PRODUCT)
+    calendar.add("VERSION", "2.0")
+    calendar.add("CALSCALE", "GREGORIAN")
+    return calendar
+
+
+def feed_calendar(name: str) -> Calendar:
+    """Give the empty feed as the library holds it; no calendar-level UID, nothing that changes.
+
+    vdirsyncer keeps one event of 200 when the calendar has a UID, and rewrites every event when
+    one calendar-level line differs.
+    """
+    calendar = _calendar()
+    calendar.add("METHOD", "PUBLISH")
+    calendar.add("NAME", name)
+    calendar.add("X-WR-CALNAME", name)
+    calendar.add("X-WR-TIMEZONE", ZONE_NAME)
+    calendar.add("COLOR", "firebrick")
+    calendar.add("REFRESH-INTERVAL", vDuration(REFRESH), {"VALUE": "DURATION"})
+    calendar.add("X-PUBLISHED-TTL", "PT1H")
+    calendar.add_component(_zone())
+    return calendar
+
+
+@lru_cache(maxsize=256)
+def _feed_head(name: str) -> bytes:
+    return _bytes(feed_calendar(name)).removesuffix(_END)
+
+
+def _bytes(component: Component) -> bytes:
+    content: bytes = component.to_ical()
+    return content
