@@ -1,0 +1,138 @@
+"""Wires everything together: settings, database, doors."""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import flask_babel
+from flask import Flask, g, request, session, url_for
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
+
+import cli
+import web.errors
+import web.filters
+import web.identity
+import web.navigation
+import web.routes
+from config import ROOT, Config
+from models import db
+
+csrf = CSRFProtect()
+migrate = Migrate()
+babel = flask_babel.Babel()
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
+    """The application for the settings in the environment; `overrides` are Flask settings for tests."""
+    settings = Config.from_environment()
+    app = Flask(__name__, instance_path=str(settings.instance))
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings.database_url),
+        MAX_CONTENT_LENGTH=1_000_000,
+        MAX_FORM_PARTS=2_000,
+        SESSION_COOKIE_NAME="tuyenhuan",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        BABEL_DEFAULT_LOCALE="vi",
+        BABEL_DEFAULT_TIMEZONE=settings.timezone.key,
+        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "translations"),
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=True,
+    )
+    app.config.update(overrides or {})
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    _connect(app)
+    _dress_templates(app)
+    web.errors.init_app(app)
+    web.identity.init_app(app)
+    web.routes.init_app(app, csrf)
+    cli.init_app(app)
+    return app
+
+
+def _engine_options(database_url: str) -> dict[str, object]:
+    if database_url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 10}}
+    return {
+        "pool_pre_ping": True,
+        "pool_size": 5,
+        "max_overflow": 10,
+        "connect_args": {
+            "connect_timeout": 5,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC",
+        },
+    }
+
+
+def _connect(app: Flask) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    babel.init_app(app, locale_selector=_language)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    if not app.debug:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+
+
+def _language() -> str:
+    """The language chosen on this browser, else the account's, else Vietnamese."""
+    chosen = session.get("language") if request else None
+    return chosen if chosen in ("vi", "en") else web.identity.current_actor().language or "vi"
+
+
+def _dress_templates(app: Flask) -> None:
+    """Gives templates what every page uses, and every answer its protective headers."""
+
+    @cache
+    def version(path: str) -> str:
+        file = Path(app.static_folder or "static") / path
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "0"
+
+    def static_url(path: str) -> str:
+        return url_for("static", filename=path, v=version(path))
+
+    def csp_nonce() -> str:
+        if "csp_nonce" not in g:
+            g.csp_nonce = secrets.token_urlsafe(16)
+        return str(g.csp_nonce)
+
+    app.jinja_env.globals.update(
+        static_url=static_url, csp_nonce=csp_nonce, current_actor=web.identity.current_actor
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    web.filters.init_app(app)
+    web.navigation.init_app(app)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        policy = CONTENT_SECURITY_POLICY.format(nonce=csp_nonce())
+        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if request.endpoint == "static":
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response

@@ -1,0 +1,11 @@
+"""The door for commands: `flask …`; data on stdout, messages on stderr, exit 0 done, 1 refused, 2 usage."""
+
+from flask import Flask
+
+COMMANDS: tuple[object, ...] = ()
+
+
+def init_app(app: Flask) -> None:
+    """Register every command group."""
+    for module in COMMANDS:
+        app.cli.add_command(module.group)  # type: ignore[attr-defined]  # every module has one

@@ -1,0 +1,146 @@
+"""Every setting of the program, read once from the environment, with one clear sentence when wrong."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+ROOT = Path(__file__).resolve().parent
+INSTANCE = ROOT / "instance"
+
+
+class WrongSetting(SystemExit):
+    """A setting cannot be used; the sentence says which one and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings in force. Addresses have no trailing slash; rates are whole numbers."""
+
+    database_url: str
+    secret_key: str
+    public_url: str
+    timezone: ZoneInfo
+    smtp_host: str
+    smtp_port: int
+    smtp_user: str
+    smtp_password: str
+    smtp_starttls: bool
+    mail_from: str
+    mail_rate_per_minute: int
+    imap_host: str
+    imap_port: int
+    imap_user: str
+    imap_password: str
+    imap_folder: str
+    instance: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
+        """Read and check the settings; `WrongSetting` stops the start."""
+        env = os.environ if environment is None else environment
+        instance = Path(env.get("INSTANCE_PATH") or INSTANCE)
+        smtp_host = env.get("SMTP_HOST", "").strip()
+        return cls(
+            database_url=_database_url(env.get("DATABASE_URL", ""), instance),
+            secret_key=env.get("SECRET_KEY", "").strip() or _kept_secret(instance),
+            public_url=_public_url(env),
+            timezone=_timezone(env.get("TIMEZONE", "").strip() or "Asia/Ho_Chi_Minh"),
+            smtp_host=smtp_host,
+            smtp_port=_whole_number(env, "SMTP_PORT", 587, 1, 65535),
+            smtp_user=env.get("SMTP_USER", ""),
+            smtp_password=env.get("SMTP_PASSWORD", ""),
+            smtp_starttls=_yes_or_no(env, "SMTP_STARTTLS", default=True),
+            mail_from=_mail_from(env.get("MAIL_FROM", "").strip(), needed=bool(smtp_host)),
+            mail_rate_per_minute=_whole_number(env, "MAIL_RATE_PER_MINUTE", 600, 1, 100_000),
+            imap_host=env.get("IMAP_HOST", "").strip(),
+            imap_port=_whole_number(env, "IMAP_PORT", 993, 1, 65535),
+            imap_user=env.get("IMAP_USER", ""),
+            imap_password=env.get("IMAP_PASSWORD", ""),
+            imap_folder=env.get("IMAP_FOLDER", "").strip() or "INBOX",
+            instance=instance,
+        )
+
+
+def _database_url(value: str, instance: Path) -> str:
+    """`postgres://` and `postgresql://` mean psycopg; an SQLite path is relative to the project."""
+    value = value.strip()
+    if not value:
+        instance.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{instance / 'tuyenhuan.db'}"
+    scheme, separator, rest = value.partition("://")
+    if scheme == "sqlite" and separator:
+        path = rest.removeprefix("/")
+        if not path:
+            raise WrongSetting(
+                "DATABASE_URL: thiếu đường dẫn tệp, ví dụ sqlite:///instance/tuyenhuan.db"
+            )
+        return f"sqlite:///{(ROOT / path)}"
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg") and rest:
+        return f"postgresql+psycopg://{rest}"
+    raise WrongSetting(
+        f"DATABASE_URL: không hiểu {scheme or value!r}. "
+        "Hãy viết sqlite:///đường/dẫn.db hoặc postgresql://người_dùng:mật_khẩu@máy/tên."
+    )
+
+
+def _kept_secret(instance: Path) -> str:
+    """A secret made at the first start and kept beside the database, readable by its owner only."""
+    file = instance / "secret_key"
+    if not file.exists():
+        instance.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(48))
+    return file.read_text().strip()
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    value = env.get("PUBLIC_URL", "").strip().rstrip("/")
+    if not value:
+        return f"http://{env.get('HOST') or '127.0.0.1'}:{env.get('PORT') or '5000'}"
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise WrongSetting(
+            f"PUBLIC_URL: {value!r} không phải địa chỉ trang. Hãy viết như https://tuyenhuan.example.vn"
+        )
+    return value
+
+
+def _timezone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise WrongSetting(
+            f"TIMEZONE: không có múi giờ {name!r}. Hãy viết như Asia/Ho_Chi_Minh."
+        ) from None
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    value = env.get(name, "").strip()
+    if not value:
+        return default
+    if not value.isdecimal() or not least <= int(value) <= most:
+        raise WrongSetting(f"{name}: {value!r} phải là số nguyên từ {least} đến {most}.")
+    return int(value)
+
+
+def _yes_or_no(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = env.get(name, "").strip().lower()
+    if value in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
+        return default if value == "" else value in ("1", "true", "yes", "on")
+    raise WrongSetting(f"{name}: {value!r} không hiểu được. Hãy viết 1 (có) hoặc 0 (không).")
+
+
+def _mail_from(value: str, *, needed: bool) -> str:
+    if not value and not needed:
+        return "tuyenhuan@localhost"
+    local, at, domain = value.rpartition("@")
+    if not (local and at and domain) or any(sign in value for sign in "\r\n <>,;"):
+        raise WrongSetting(
+            f"MAIL_FROM: {value!r} không phải địa chỉ thư. Hãy viết như banxaydungdang@example.vn"
+        )
+    return value

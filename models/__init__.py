@@ -1,0 +1,94 @@
+"""What we remember: every table, and nothing that decides."""
+
+from models.accounts import Account, Attempt, MeetingLink, RoleGrant, SignIn, SignInLink
+from models.attendance import HeadCount, Mark, RegisterLine, UnlockRequest, WalkIn
+from models.audit import AuditEntry, ClockTick, JobRun, Setting
+from models.base import Base, Model, UtcDateTime, db
+from models.campaigns import (
+    Campaign,
+    CampaignTarget,
+    CampaignTopic,
+    CampaignUnit,
+    ExternalCredit,
+    HouseholdTally,
+    RollCorrection,
+    RollEntry,
+)
+from models.courses import Course, CourseType, Enrolment
+from models.feeds import FeedToken
+from models.meetings import (
+    CalendarDay,
+    Invitation,
+    Meeting,
+    MeetingPoint,
+    MeetingSeries,
+    MeetingSpeaker,
+    MeetingUnit,
+    Speaker,
+    Venue,
+)
+from models.messages import CallListEntry, OutgoingMessage, ReminderRule
+from models.people import Exemption, Household, HouseholdResidence, Membership, Person
+from models.reports import ActionPlan, Commendation, HistoryProject
+from models.roster import RosterImport
+from models.units import Unit, UnitKind, UnitLink, UnitName, UnitParent
+
+__all__ = [
+    "Account",
+    "ActionPlan",
+    "Attempt",
+    "AuditEntry",
+    "Base",
+    "CalendarDay",
+    "CallListEntry",
+    "Campaign",
+    "CampaignTarget",
+    "CampaignTopic",
+    "CampaignUnit",
+    "ClockTick",
+    "Commendation",
+    "Course",
+    "CourseType",
+    "Enrolment",
+    "Exemption",
+    "ExternalCredit",
+    "FeedToken",
+    "HeadCount",
+    "HistoryProject",
+    "Household",
+    "HouseholdResidence",
+    "HouseholdTally",
+    "Invitation",
+    "JobRun",
+    "Mark",
+    "Meeting",
+    "MeetingLink",
+    "MeetingPoint",
+    "MeetingSeries",
+    "MeetingSpeaker",
+    "MeetingUnit",
+    "Membership",
+    "Model",
+    "OutgoingMessage",
+    "Person",
+    "RegisterLine",
+    "ReminderRule",
+    "RoleGrant",
+    "RollCorrection",
+    "RollEntry",
+    "RosterImport",
+    "Setting",
+    "SignIn",
+    "SignInLink",
+    "Speaker",
+    "Unit",
+    "UnitKind",
+    "UnitLink",
+    "UnitName",
+    "UnitParent",
+    "UnlockRequest",
+    "UtcDateTime",
+    "Venue",
+    "WalkIn",
+    "db",
+]

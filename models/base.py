@@ -1,0 +1,92 @@
+"""The database handle, the base of every table, and the column types all tables share."""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Enum, MetaData, event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can change it on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(
+    model_class=Base,
+    session_options={"expire_on_commit": False, "autoflush": True},
+)
+
+if TYPE_CHECKING:
+
+    class Model(Base):
+        """What type checkers see: `db.Model` is made at run time."""
+
+        __abstract__ = True
+else:
+    Model = db.Model
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware going in, stored in UTC, aware (UTC) coming out; naive times are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone is no instant: {value!r}")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def one_of(name: str, *values: str) -> Enum:
+    """A text column that the database itself holds to these values."""
+    return Enum(*values, name=name, native_enum=False, create_constraint=True, length=24)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """SQLite as the ledger needs it: WAL, full sync, foreign keys on, and our own BEGIN.
+
+    `synchronous=FULL` because with NORMAL a power cut loses acknowledged commits.
+    """
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None
+    for pragma in (
+        "busy_timeout = 10000",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers say so at the start: a lock upgraded half-way fails at once, whatever the timeout."""
+    if connection.dialect.name == "sqlite":
+        mode = connection.get_execution_options().get("begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")

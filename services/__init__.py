@@ -1,0 +1,1 @@
+"""What the system does: one public function is one thing in one transaction."""

@@ -1,0 +1,47 @@
+"""Writes the audit log: every change and every export, in the transaction that makes it."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from models import AuditEntry
+from rules.permissions import Actor
+
+
+def record(
+    session: Session,
+    *,
+    now: datetime,
+    by: Actor,
+    action: str,
+    entity: str,
+    entity_id: object,
+    unit_id: int | None = None,
+    reason: str = "",
+    **details: object,
+) -> None:
+    """Add one entry. `action` is verb-like ("opened", "corrected", "exported"); people by id only."""
+    session.add(
+        AuditEntry(
+            at=now,
+            by_account_id=by.account_id,
+            by_name=by.name,
+            action=action,
+            entity=entity,
+            entity_id=str(entity_id),
+            unit_id=unit_id,
+            details={key: _plain(value) for key, value in details.items()},
+            reason=reason,
+        )
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

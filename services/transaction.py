@@ -1,0 +1,40 @@
+"""The one way in which facts are written: a transaction that takes its lock first and commits last."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from models import db
+
+_WRITING = "writing"
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """Open a write transaction, commit it at the end, undo it whole when anything is raised.
+
+    What was read before is let go first, so that SQLite can take its write lock at the start
+    (BEGIN IMMEDIATE): a lock upgraded half-way fails at once. Public functions of services do not
+    call each other inside one; what two of them share takes the session as an argument.
+    """
+    session: Session = db.session()
+    if session.info.get(_WRITING):
+        raise RuntimeError("a write transaction is already open here")
+    session.rollback()
+    session.info[_WRITING] = True
+    try:
+        session.connection(execution_options={"begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop(_WRITING, None)
+
+
+def reading() -> Session:
+    """The session for look-ups: whatever it sees, it must not change."""
+    session: Session = db.session()
+    return session

@@ -1,0 +1,1 @@
+"""The door for browsers and phones: reads HTTP, calls one service, shows the answer."""

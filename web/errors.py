@@ -1,0 +1,72 @@
+"""Turns refusals and faults into one page or one JSON shape: a sentence that says what to do."""
+
+import secrets
+
+from flask import Flask, current_app, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from rules.refusals import N_, Refusal
+
+SENTENCES = {
+    400: N_("Yêu cầu không hợp lệ. Hãy tải lại trang rồi thử lại."),
+    401: N_("Bạn chưa đăng nhập hoặc đường liên kết đã hết hạn. Hãy đăng nhập lại."),
+    403: N_("Bạn không có quyền mở trang này. Hãy hỏi quản trị viên."),
+    404: N_("Không tìm thấy trang này. Có thể đường liên kết đã cũ."),
+    405: N_("Trang này không nhận thao tác đó. Hãy quay lại và thử lại."),
+    413: N_("Tệp hoặc nội dung gửi lên quá lớn. Hãy chia nhỏ rồi gửi lại."),
+    422: N_("Nội dung gửi lên chưa đúng. Hãy xem các chỗ được đánh dấu."),
+    429: N_("Bạn đã thử quá nhiều lần. Hãy đợi vài phút rồi thử lại."),
+    500: N_("Có lỗi của chương trình. Hãy báo quản trị viên mã số %(reference)s."),
+    503: N_("Hệ thống đang bận. Hãy thử lại sau ít giây."),
+}
+
+
+def wants_json() -> bool:
+    """Whether the caller is a script: a JSON body, a bearer token, or an Accept that prefers JSON."""
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    return (
+        request.is_json
+        or request.headers.get("Authorization", "").startswith("Bearer ")
+        or (best == "application/json" and "text/html" not in request.accept_mimetypes.values())
+    )
+
+
+def sentence_of(refusal: Refusal) -> str:
+    """A refusal's sentence in the reader's language."""
+    return gettext(refusal.sentence, **refusal.params)
+
+
+def answer(status: int, sentence: str, reason: str) -> ResponseReturnValue:
+    """The one shape of an error, as JSON or as a page."""
+    if wants_json():
+        return jsonify(ok=False, reason=reason, message=sentence), status
+    return render_template("errors/error.html", status=status, sentence=sentence), status
+
+
+def init_app(app: Flask) -> None:
+    """Handle refusals, HTTP errors and bugs alike on every route."""
+
+    @app.errorhandler(Refusal)
+    def refused(error: Refusal) -> ResponseReturnValue:
+        return answer(error.status, sentence_of(error), error.reason)
+
+    @app.errorhandler(CSRFError)
+    def forged(_error: CSRFError) -> ResponseReturnValue:
+        sentence = gettext("Trang đã mở quá lâu. Hãy tải lại trang rồi gửi lại.")
+        return answer(400, sentence, "csrf")
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> ResponseReturnValue:
+        if error.response is not None or error.code is None or error.code < 400:
+            return error
+        sentence = SENTENCES.get(error.code, SENTENCES[400])
+        return answer(error.code, gettext(sentence), f"http_{error.code}")
+
+    @app.errorhandler(Exception)
+    def bug(error: Exception) -> ResponseReturnValue:
+        reference = secrets.token_hex(4)
+        current_app.logger.error("bug %s on %s", reference, request.endpoint, exc_info=error)
+        return answer(500, gettext(SENTENCES[500], reference=reference), "bug")

@@ -1,0 +1,15 @@
+"""The list of doors: every blueprint of the program."""
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+BLUEPRINTS: tuple[object, ...] = ()
+
+
+def init_app(app: Flask, csrf: CSRFProtect) -> None:
+    """Register every feature's pages; a blueprint named in a module's `CSRF_EXEMPT` checks its own
+    token (the attendance endpoint takes a bearer token from phones)."""
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.bp)  # type: ignore[attr-defined]  # every feature module has one
+        for view in getattr(module, "CSRF_EXEMPT", ()):
+            csrf.exempt(view)
