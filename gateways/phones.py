@@ -23,9 +23,7 @@ def read_phone(text: str) -> PhoneRead:
             continue
         notes = []
         if dialled.repair:
-            notes.append(
-                Said.of(dialled.repair, old=dialled.written, new=_national(e164))
-            )
+            notes.append(Said.of(dialled.repair, old=dialled.written, new=_national(e164)))
         if len(numbers) > 1:
             notes.append(Said.of(SEVERAL, count=len(numbers), kept=_national(e164)))
         return PhoneRead(e164, tuple(notes))
