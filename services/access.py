@@ -30,7 +30,7 @@ def subtree(unit_ids: set[int] | frozenset[int], on: date) -> Select[tuple[int]]
 
     A Party unit brings with it the residential units it answers for (`unit_link`) and theirs.
     """
-    tree = select(Unit.id.label("id")).where(Unit.id.in_(unit_ids)).cte("subtree", recursive=True)
+    tree = select(Unit.id.label("id")).where(Unit.id.in_(unit_ids)).cte(recursive=True)
     below = (
         select(UnitParent.unit_id)
         .join(tree, UnitParent.parent_id == tree.c.id)
@@ -41,7 +41,7 @@ def subtree(unit_ids: set[int] | frozenset[int], on: date) -> Select[tuple[int]]
         select(UnitLink.residential_id.label("id"))
         .join(party, UnitLink.party_id == party.c.id)
         .where(on_day(UnitLink, on))
-        .cte("linked", recursive=True)
+        .cte(recursive=True)
     )
     residential = linked.union(
         select(UnitParent.unit_id)
