@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.coverage import (
@@ -209,6 +209,7 @@ sittings = st.lists(
 rules = st.sampled_from([any_meeting(), at_least(2), at_least(3), all_topics([1, 2])])
 
 
+@settings(max_examples=40)
 @given(rules, sittings, st.data())
 def test_completion_does_not_depend_on_the_order_of_the_facts(
     rule: CompletionRule, attended: list[Attended], data: st.DataObject
@@ -217,6 +218,7 @@ def test_completion_does_not_depend_on_the_order_of_the_facts(
     assert completed_on(rule, shuffled) == completed_on(rule, attended)
 
 
+@settings(max_examples=40)
 @given(rules, sittings)
 def test_completion_is_known_on_its_day_and_not_before(
     rule: CompletionRule, attended: list[Attended]
