@@ -169,14 +169,16 @@ def test_the_same_id_with_another_body_is_refused() -> None:
     first = mark(1)
     other = replace(first, status=Status.UNEXCUSED)
     answer = verdict(other, MEETING, ROLL, {first.id: first})
-    assert answer.kind == "refused" and answer.reason is not None
+    assert answer.kind == "refused"
+    assert answer.reason is not None
     assert not answer.is_kept
 
 
 @pytest.mark.parametrize("state", ["draft", "cancelled", "not_held"])
 def test_a_meeting_that_is_not_on_takes_no_marks(state: str) -> None:
     answer = verdict(mark(1), replace(MEETING, state=state), ROLL, {})
-    assert answer.kind == "refused" and "Nghị quyết" in str(answer.reason)
+    assert answer.kind == "refused"
+    assert "Nghị quyết" in str(answer.reason)
 
 
 def test_a_meeting_that_was_held_still_takes_marks() -> None:
@@ -212,7 +214,8 @@ def test_a_mark_made_before_the_lock_is_flagged_and_one_made_after_is_refused() 
     locked = replace(MEETING, register=RegisterState.LOCKED, locked_at=END)
     before = mark(1, minutes=30, received_after=600)
     flagged = verdict(before, locked, ROLL, {})
-    assert flagged.kind == "flagged" and flagged.is_kept
+    assert flagged.kind == "flagged"
+    assert flagged.is_kept
     after = mark(2, minutes=300)
     assert verdict(after, locked, ROLL, {}).kind == "refused"
 
@@ -324,7 +327,8 @@ def test_one_bad_mark_is_answered_alone(wrong: dict[str, object]) -> None:
 @pytest.mark.parametrize("thing", [None, 5, "x", []])
 def test_a_mark_that_is_no_object_is_answered_without_an_id(thing: object) -> None:
     [bad] = parse_marks({"marks": [thing]})
-    assert isinstance(bad, BadMark) and bad.id is None
+    assert isinstance(bad, BadMark)
+    assert bad.id is None
 
 
 json_values = st.recursive(
@@ -338,10 +342,9 @@ json_values = st.recursive(
 @given(
     st.fixed_dictionaries(
         {},
-        optional={
-            key: json_values
-            for key in ("id", "subject", "status", "tapped_at", "annuls", "name", "unit")
-        },
+        optional=dict.fromkeys(
+            ("id", "subject", "status", "tapped_at", "annuls", "name", "unit"), json_values
+        ),
     )
 )
 def test_no_item_breaks_the_reading_of_a_batch(thing: dict[str, object]) -> None:

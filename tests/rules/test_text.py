@@ -111,4 +111,5 @@ def test_names_of_other_peoples_have_a_place_too() -> None:
 @given(st.text(), st.text())
 def test_a_sort_key_is_made_of_digits_for_any_input(family: str, given_name: str) -> None:
     key = name_sort_key(family, given_name)
-    assert key.isascii() and key.isdigit()
+    assert key.isascii()
+    assert key.isdigit()
