@@ -1,0 +1,5 @@
+/** Brings the reader to the list of errors above a form. */
+
+export function start(summary) {
+  summary.focus();
+}
