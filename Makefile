@@ -1,0 +1,52 @@
+# Every target is also written as plain commands in docs/development.md.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help run set-up test test-quick lint types browser-test bench requirements translations clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+run: ## start the program here: web server and scheduler, with the demonstration city
+	@scripts/set-up run
+	@scripts/prepare-database
+	@exec $(BIN)/flask serve
+
+test: ## install what the tests need, then lint, types and every suite
+	@scripts/set-up test
+	@$(MAKE) lint
+	@$(MAKE) types
+	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all
+
+test-quick: ## the suites without a browser, on SQLite
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --ignore tests/browser -m "not slow"
+
+browser-test: ## only what only a browser shows
+	@$(BIN)/pytest --quiet tests/browser
+
+lint: ## ruff: style, complexity, format
+	@echo "→ ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { \
+		$(BIN)/ruff format --check . ; \
+		echo "Run: .venv/bin/ruff format ." >&2; exit 1; }
+
+types: ## mypy --strict
+	@echo "→ mypy"
+	@$(BIN)/mypy --strict --no-error-summary
+
+bench: ## the ratios of docs/performance.md, in one run
+	@for file in bench/*.py; do [ -f "$$file" ] || continue; echo "→ $$file"; $(BIN)/python "$$file" || exit 1; done
+
+requirements: ## pin and hash both requirement files again
+	@scripts/pin-requirements
+
+translations: ## collect the sentences of the source into the catalogues
+	@scripts/collect-translations
+
+clean: ## forget everything that set-up made (never instance/)
+	@rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .hypothesis static/vendor
