@@ -331,6 +331,7 @@ def test_a_mark_that_is_no_object_is_answered_without_an_id(thing: object) -> No
     assert bad.id is None
 
 
+MARK_FIELDS = ("id", "subject", "status", "tapped_at", "annuls", "name", "unit")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),

@@ -1,0 +1,1 @@
+"""The search for a plan; knows the rules and nothing of the database."""
