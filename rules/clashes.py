@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from rules.days import LOCAL
 from rules.refusals import N_
 
 IGNORED_STATES = frozenset({"cancelled", "not_held"})
@@ -169,7 +170,7 @@ def _capacity_clashes(one: Occupancy) -> Iterator[Clash]:
 
 
 def _span(occupancy: Occupancy) -> str:
-    start, end = occupancy.starts_at, occupancy.ends_at
+    start, end = occupancy.starts_at.astimezone(LOCAL), occupancy.ends_at.astimezone(LOCAL)
     return f"{start.hour}h{start.minute:02d}–{end.hour}h{end.minute:02d} {start:%d/%m/%Y}"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rules.days import LOCAL
 from rules.refusals import N_, NotAllowed, Refusal
 from rules.text import clean
 
@@ -159,7 +160,8 @@ def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return f"{value.hour}h{value.minute:02d} {value:%d/%m/%Y}"
+        local = value.astimezone(LOCAL)
+        return f"{local.hour}h{local.minute:02d} {local:%d/%m/%Y}"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value)
     return str(value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rules.clashes import Occupancy, all_clashes, find_clashes
 
-START = datetime(2026, 3, 5, 7, 30, tzinfo=UTC)
+START = datetime(2026, 3, 5, 0, 30, tzinfo=UTC)
 
 
 def occupancy(

@@ -16,7 +16,7 @@ from rules.meetings import (
 )
 from rules.refusals import NotAllowed, Refusal
 
-START = datetime(2026, 3, 5, 7, 30, tzinfo=UTC)
+START = datetime(2026, 3, 5, 0, 30, tzinfo=UTC)
 BEFORE = START - timedelta(days=3)
 AFTER = START + timedelta(hours=5)
 DETAILS = MeetingDetails("Nghị quyết", START, START + timedelta(hours=4), place="Hội trường")
