@@ -41,3 +41,10 @@ class Malformed(Refusal):
 
     status = 422
     reason = "malformed"
+
+
+class TooManyAttempts(Refusal):
+    """Tried too often in too short a time; the sentence is the same whoever is asked about."""
+
+    status = 429
+    reason = "too_many_attempts"

@@ -1,0 +1,203 @@
+"""Links that open one meeting's register without an account, and whom they stand for."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import Meeting, MeetingLink, MeetingSpeaker, Speaker
+from rules.days import instant, local_day
+from rules.permissions import Actor
+from rules.refusals import N_, Malformed, NotFound, Refusal
+from rules.text import clean
+from services import audit
+from services.access import meeting_for
+from services.settings import setting_number
+from services.tokens import new_token, token_hash
+from services.transaction import reading, writing
+
+MAKERS = ("staff", "instructor")
+
+
+@dataclass(frozen=True)
+class MadeLink:
+    """A link just made; the token is shown once and kept only as a hash."""
+
+    id: int
+    token: str
+    valid_from: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """A link of a meeting, as the list shows it."""
+
+    id: int
+    label: str
+    can_submit: bool
+    valid_from: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    is_alive: bool
+
+
+def create_meeting_link(
+    meeting_id: int, *, label: str = "", can_submit: bool = True, now: datetime, by: Actor
+) -> MadeLink:
+    """Make a link to one meeting's register, alive from some days before its day to as many after.
+
+    `can_submit` False makes a helper's link, which marks but does not hand in. How many days is
+    the setting `register_link_days`. Made earlier, it opens at once (the register itself says when
+    marks are taken); made later, it lives that long from now. Earlier links stay until revoked.
+    """
+    with writing() as session:
+        meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
+        return add_meeting_link(session, meeting, label, can_submit=can_submit, now=now, by=by)
+
+
+def add_meeting_link(
+    session: Session,
+    meeting: Meeting,
+    label: str = "",
+    *,
+    can_submit: bool = True,
+    speaker_id: int | None = None,
+    now: datetime,
+    by: Actor,
+) -> MadeLink:
+    """The same in the caller's transaction, once the caller has checked the meeting's scope.
+
+    A speaker's name labels the link when no label is given, and stands beside their marks.
+    """
+    if meeting.state == "cancelled":
+        raise Refusal(N_("Buổi này đã huỷ nên không tạo được đường điểm danh."))
+    label = clean(label)
+    if len(label) > 120:
+        raise Malformed(N_("Nhãn của đường điểm danh không quá 120 ký tự."))
+    valid_from, expires_at = _span(session, meeting, now)
+    token = new_token()
+    row = MeetingLink(
+        token_hash=token_hash(token),
+        meeting_id=meeting.id,
+        label=label or _speaker_name(session, meeting.id),
+        can_submit=can_submit,
+        speaker_id=speaker_id,
+        created_at=now,
+        created_by_id=by.account_id,
+        valid_from=valid_from,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
+    audit.record(
+        session,
+        now=now,
+        by=by,
+        action="link_made",
+        entity="meeting",
+        entity_id=meeting.id,
+        unit_id=meeting.organiser_id,
+        link_id=row.id,
+        can_submit=can_submit,
+    )
+    return MadeLink(row.id, token, row.valid_from, row.expires_at)
+
+
+def _span(session: Session, meeting: Meeting, now: datetime) -> tuple[datetime, datetime]:
+    days = timedelta(days=setting_number(session, "register_link_days"))
+    first, last = local_day(meeting.starts_at), local_day(max(meeting.ends_at, now))
+    opens = instant(first - days, time(0))
+    return min(opens, now), instant(last + days + timedelta(days=1), time(0))
+
+
+def _speaker_name(session: Session, meeting_id: int) -> str:
+    name = session.scalar(
+        select(Speaker.name)
+        .join(MeetingSpeaker, MeetingSpeaker.speaker_id == Speaker.id)
+        .where(MeetingSpeaker.meeting_id == meeting_id)
+        .order_by(MeetingSpeaker.position)
+        .limit(1)
+    )
+    return (name or "")[:120]
+
+
+def revoke_meeting_link(meeting_id: int, link_id: int, *, now: datetime, by: Actor) -> None:
+    """Make a link worth nothing from now on."""
+    with writing() as session:
+        meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
+        row = session.scalar(
+            select(MeetingLink).where(
+                MeetingLink.id == link_id, MeetingLink.meeting_id == meeting.id
+            )
+        )
+        if row is None:
+            raise NotFound(N_("Không tìm thấy đường điểm danh này."))
+        if row.revoked_at is None:
+            row.revoked_at = now
+            audit.record(
+                session,
+                now=now,
+                by=by,
+                action="link_revoked",
+                entity="meeting",
+                entity_id=meeting.id,
+                unit_id=meeting.organiser_id,
+                link_id=row.id,
+            )
+
+
+def actor_of_link(token: str, *, now: datetime) -> Actor | None:
+    """Whom a link's token stands for now: an actor for that one meeting, or None.
+
+    None alike when it is unknown, too early, too late, revoked, or its meeting cancelled.
+    """
+    row = (
+        reading()
+        .execute(
+            select(
+                MeetingLink.id, MeetingLink.meeting_id, MeetingLink.label, MeetingLink.can_submit
+            )
+            .join(Meeting, Meeting.id == MeetingLink.meeting_id)
+            .where(
+                MeetingLink.token_hash == token_hash(token),
+                MeetingLink.valid_from <= now,
+                MeetingLink.expires_at > now,
+                MeetingLink.revoked_at.is_(None),
+                Meeting.state != "cancelled",
+            )
+        )
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    return Actor(
+        name=row.label or "Người điểm danh",
+        meeting_id=row.meeting_id,
+        link_id=row.id,
+        can_submit=row.can_submit,
+    )
+
+
+def meeting_links(meeting_id: int, *, now: datetime, by: Actor) -> list[LinkRow]:
+    """The links of a meeting, newest first, without their tokens."""
+    session = reading()
+    meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
+    rows = session.scalars(
+        select(MeetingLink)
+        .where(MeetingLink.meeting_id == meeting.id)
+        .order_by(MeetingLink.id.desc())
+    )
+    return [
+        LinkRow(
+            row.id,
+            row.label,
+            row.can_submit,
+            row.valid_from,
+            row.expires_at,
+            row.revoked_at,
+            row.revoked_at is None and row.valid_from <= now < row.expires_at,
+        )
+        for row in rows
+    ]
