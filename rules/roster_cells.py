@@ -395,11 +395,12 @@ def exemption(cell: Cell, today: date) -> tuple[Exemption | None, tuple[Said, ..
             ),
             text=text[:60],
         )
-    _check_order(found)
+    check_exemption(found)
     return found, ((Said(REASON_DROPPED),) if reason else ())
 
 
-def _check_order(found: Exemption) -> None:
+def check_exemption(found: Exemption) -> None:
+    """Refuse an exemption that ends before it begins."""
     if found.starts_on and found.ends_on and found.ends_on < found.starts_on:
         raise CellFault(N_("Ngày hết miễn đứng trước ngày bắt đầu miễn. Hãy kiểm tra lại."))
 

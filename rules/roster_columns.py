@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from rules.refusals import Malformed, N_
+from rules.refusals import N_, Malformed
 from rules.roster_cells import Cell, cell_text, is_blank
 from rules.text import fold
 
@@ -67,7 +67,7 @@ _COMMON_NAMES: dict[str, str] = {
     "|anh|hinh anh|anh 3x4|hoan canh gia dinh|thanh phan gia dinh|danh gia|xep loai|khen thuong"
     "|ky luat|tuoi dang|huy hieu dang|huy hieu|luong|ngay cap|noi cap|nhom mau|ma so thue|bhyt"
     "|tai khoan|so tai khoan|facebook|quan he voi chu ho|so nhan khau|nhan khau|so khau|tuoi"
-    "|gia canh|thanh phan|ky ten|chu ky|nam|nu",
+    "|gia canh|thanh phan|ky ten|chu ky|nam|nu|loi can sua",
 }
 _MEMBER_NAMES: dict[str, str] = {
     **_COMMON_NAMES,
