@@ -23,20 +23,22 @@ import web.navigation
 import web.routes
 from config import ROOT, Config
 from models import db
+from services import office
 
 csrf = CSRFProtect()
 migrate = Migrate()
 babel = flask_babel.Babel()
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
-    """The application for the settings in the environment; `overrides` are Flask settings for tests."""
+    """The application for the environment's settings; `overrides` are Flask's, for tests."""
     settings = Config.from_environment()
     app = Flask(__name__, instance_path=str(settings.instance))
     app.config.update(
@@ -58,6 +60,14 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
         WTF_CSRF_CHECK_DEFAULT=True,
     )
     app.config.update(overrides or {})
+    office.use(
+        office.Office(
+            public_url=settings.public_url,
+            mail_from=settings.mail_from,
+            secret_key=settings.secret_key,
+            mail_rate_per_minute=settings.mail_rate_per_minute,
+        )
+    )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     _connect(app)
     _dress_templates(app)

@@ -1,4 +1,4 @@
-"""Every setting of the program, read once from the environment, with one clear sentence when wrong."""
+"""Every setting of the program, read once from the environment; a wrong one gets one sentence."""
 
 import os
 import secrets

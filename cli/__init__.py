@@ -1,8 +1,10 @@
-"""The door for commands: `flask …`; data on stdout, messages on stderr, exit 0 done, 1 refused, 2 usage."""
+"""The door for commands: `flask …`; data on stdout, messages on stderr; exit 0, 1 refused, 2 usage."""
 
 from flask import Flask
 
-COMMANDS: tuple[object, ...] = ()
+from cli import demo, serve
+
+COMMANDS: tuple[object, ...] = (demo, serve)
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""What every command shares: refusals become one sentence on stderr and exit 1; JSON goes to stdout."""
+"""What every command shares: a refusal is a sentence on stderr and exit 1; JSON goes to stdout."""
 
 import json
 import sys

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from types import FrameType
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
+from cli.answers import now
 from services import demo
 
 # Two processes use both cores of a small server. The four threads of each let a long import or
@@ -182,7 +183,8 @@ def _start_and_welcome(
         stopping.wait(0.2)
     if not stopping.is_set():
         click.echo(f"\nTuyên Huấn đang chạy tại {base_url}\n")
-        for line in demo.welcome_lines(base_url, datetime.now(UTC)):
+        secret_key = current_app.config["SECRET_KEY"]
+        for line in demo.welcome_lines(base_url, secret_key, now=now()):
             click.echo(line)
         click.echo("\nDừng bằng Ctrl-C.")
 

@@ -1,0 +1,309 @@
+"""The demonstration's present: a campaign in the middle of its window, with meetings today."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import select
+
+from models import Campaign, CampaignUnit, Course, Enrolment, RollEntry
+from rules.days import instant, local_day
+from services.demo.city import City
+from services.demo.names import OUTREACH_TOPICS
+from services.demo.registers import Said, add_meeting, invite
+from services.demo.writer import Writer
+
+TOPIC = "Học tập, quán triệt Nghị quyết Đại hội Đảng bộ thành phố"
+DAYS_OPEN = 35
+DAYS_LEFT = 20
+HELD_SHARE = 0.86
+ATTENDANCE = 0.9
+
+
+@dataclass
+class Present:
+    """The open campaign while its meetings are made."""
+
+    campaign: int
+    now: datetime
+    people: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """(person, cell) of the eligible members by grassroots unit."""
+    subjects: list[str] = field(default_factory=list)
+
+    @property
+    def today(self) -> date:
+        return local_day(self.now)
+
+
+def add_campaign(writer: Writer, city: City, now: datetime) -> int:
+    """The open campaign's own row; its roll is frozen by the service."""
+    opens_on = local_day(now) - timedelta(days=DAYS_OPEN)
+    campaign = writer.add(
+        Campaign,
+        code=f"{city.prefix}NQDH26",
+        title="Nghị quyết Đại hội Đảng bộ thành phố (minh hoạ)",
+        document_number="01-NQ/ĐH",
+        document_on=opens_on - timedelta(days=20),
+        document_issuer="Đại hội Đảng bộ thành phố",
+        document_title="Nghị quyết Đại hội Đảng bộ thành phố nhiệm kỳ 2025–2030",
+        owner_unit_id=city.root_id,
+        opens_on=opens_on,
+        deadline_on=local_day(now) + timedelta(days=DAYS_LEFT),
+        cutoff_on=opens_on - timedelta(days=1),
+        created_at=instant(opens_on - timedelta(days=10), time(8, 0)),
+    )
+    for unit in (city.root_id, city.residential_root_id):
+        writer.put(CampaignUnit, campaign_id=campaign, unit_id=unit)
+    return campaign
+
+
+def add_present(writer: Writer, city: City, campaign: int, now: datetime) -> list[str]:
+    """Meetings held, today's and planned; returns every subject their registers speak of."""
+    present = Present(campaign, now)
+    by_grassroots: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    rows = writer.session.execute(
+        select(RollEntry.grassroots_id, RollEntry.person_id, RollEntry.unit_id)
+        .where(
+            RollEntry.campaign_id == campaign,
+            RollEntry.population == "members",
+            RollEntry.state == "eligible",
+        )
+        .order_by(RollEntry.id)
+    )
+    for grassroots, person, cell in rows:
+        if person is not None:
+            by_grassroots[grassroots].append((person, cell))
+    present.people = dict(by_grassroots)
+    _member_meetings(writer, city, present)
+    _todays_meetings(writer, city, present)
+    _planned_meetings(writer, city, present)
+    _household_evenings(writer, city, present)
+    _outreach(writer, city, present)
+    _running_class(writer, city, present)
+    return present.subjects
+
+
+def _member_meetings(writer: Writer, city: City, present: Present) -> None:
+    """Most organisations have met; the last two have not held anything yet."""
+    random = writer.random
+    for grassroots in city.grassroots[:-2]:
+        people = present.people.get(grassroots, [])
+        for start in range(0, len(people), 110):
+            if random.random() > HELD_SHARE:
+                continue
+            day = present.today - timedelta(days=random.randrange(1, DAYS_OPEN - 2))
+            _held(writer, city, present, grassroots, people[start : start + 110], day)
+
+
+def _held(
+    writer: Writer,
+    city: City,
+    present: Present,
+    organiser: int,
+    people: list[tuple[int, int]],
+    day: date,
+) -> None:
+    random = writer.random
+    starts_at = instant(day, random.choice((time(7, 30), time(14, 0), time(19, 30))))
+    not_taken = random.random() < 0.05
+    said = [] if not_taken else _said(writer, people)
+    recent = (present.today - day).days <= 3
+    meeting = add_meeting(
+        writer,
+        city,
+        kind="study",
+        topic=TOPIC,
+        starts_at=starts_at,
+        minutes=180,
+        units=sorted({cell for _, cell in people}),
+        said=said,
+        state="published" if not_taken else "held",
+        register_state="not_taken" if not_taken else "submitted" if recent else "locked",
+        campaign_id=present.campaign,
+        organiser_id=organiser,
+        place=f"Hội trường {city.grassroots_names[organiser].removeprefix('Đảng bộ ')}",
+    )
+    invite(writer, meeting, people, starts_at - timedelta(days=7))
+    present.subjects += [line.subject for line in said]
+
+
+def _said(writer: Writer, people: list[tuple[int, int]]) -> list[Said]:
+    random = writer.random
+    lines = []
+    for person, cell in people:
+        if random.random() < ATTENDANCE:
+            status = "present" if random.random() < 0.95 else "late"
+        else:
+            status = "excused" if random.random() < 0.75 else "unexcused"
+        lines.append(Said(status, cell, person_id=person))
+    return lines
+
+
+def _todays_meetings(writer: Writer, city: City, present: Present) -> None:
+    """One meeting is about to begin, whatever the hour; others are spread over the day."""
+    start = max(
+        instant(present.today, time(0, 0)),
+        present.now.replace(minute=0, second=0, microsecond=0) - timedelta(minutes=30),
+    )
+    times = [
+        start,
+        *(instant(present.today, at) for at in (time(7, 30), time(14, 0), time(19, 30))),
+    ]
+    organisers = sorted(present.people, key=lambda unit: -len(present.people[unit]))[: len(times)]
+    for place, (starts_at, organiser) in enumerate(zip(times, organisers, strict=True)):
+        people = present.people[organiser][-60:] if place else present.people[organiser][-45:]
+        _planned(
+            writer,
+            city,
+            present,
+            people,
+            starts_at,
+            organiser=organiser,
+            venue=city.venues[place],
+            speaker=city.speakers[place],
+        )
+
+
+def _planned_meetings(writer: Writer, city: City, present: Present) -> None:
+    """A meeting every day or two until the deadline; the last few are drafts."""
+    random = writer.random
+    organisers = sorted(present.people, key=lambda unit: -len(present.people[unit]))
+    for place in range(14):
+        day = present.today + timedelta(days=1 + place)
+        organiser = organisers[place % len(organisers)]
+        people = random.sample(present.people[organiser], min(40, len(present.people[organiser])))
+        _planned(
+            writer,
+            city,
+            present,
+            people,
+            instant(day, time(19, 30) if place % 2 else time(14, 0)),
+            organiser=organiser,
+            venue=city.venues[place % len(city.venues)],
+            speaker=city.speakers[place % len(city.speakers)],
+            draft=place >= 11,
+        )
+
+
+def _planned(
+    writer: Writer,
+    city: City,
+    present: Present,
+    people: list[tuple[int, int]],
+    starts_at: datetime,
+    *,
+    organiser: int,
+    venue: int,
+    speaker: int,
+    draft: bool = False,
+) -> None:
+    meeting = add_meeting(
+        writer,
+        city,
+        kind="study",
+        topic=TOPIC,
+        starts_at=starts_at,
+        minutes=150,
+        units=sorted({cell for _, cell in people}),
+        speaker=speaker,
+        state="draft" if draft else "published",
+        register_state="not_taken",
+        campaign_id=present.campaign,
+        organiser_id=organiser,
+        venue_id=venue,
+        capacity=60,
+    )
+    if not draft:
+        invite(writer, meeting, people, min(present.now, starts_at) - timedelta(days=2), "person")
+
+
+def _household_evenings(writer: Writer, city: City, present: Present) -> None:
+    """Four groups in five have held an evening; about two thirds of the households came."""
+    random = writer.random
+    for group in city.groups:
+        came = random.sample(
+            group.households, len(group.households) * random.randint(52, 84) // 100
+        )
+        if random.random() < 0.12:
+            came = []
+        for evening in range(2 if came else 0):
+            day = present.today - timedelta(days=2 + random.randrange(14) + 15 * (1 - evening))
+            said = [Said("present", group.id, household_id=one) for one in came[evening::2]]
+            add_meeting(
+                writer,
+                city,
+                kind="study",
+                topic="Phổ biến Nghị quyết Đại hội đến hộ gia đình",
+                starts_at=instant(day, time(19, 30)),
+                units=[group.id],
+                said=said,
+                campaign_id=present.campaign,
+                place=f"Nhà văn hoá {group.name}",
+            )
+        present.subjects += [f"h:{household}" for household in came]
+
+
+def _outreach(writer: Writer, city: City, present: Present) -> None:
+    random = writer.random
+    for place in range(45):
+        day = present.today + timedelta(days=place - 34)
+        past = day < present.today
+        group = random.choice(city.groups)
+        add_meeting(
+            writer,
+            city,
+            kind="outreach",
+            topic=random.choice(OUTREACH_TOPICS),
+            starts_at=instant(day, time(19, 45)),
+            minutes=75,
+            units=[group.id],
+            heads=random.randrange(40, 160) if past else None,
+            state="held" if past else "published",
+            register_state="locked" if past else "not_taken",
+            counting="heads",
+            place=f"Nhà văn hoá {group.name}",
+        )
+
+
+def _running_class(writer: Writer, city: City, present: Present) -> None:
+    """A class half-way through its sittings."""
+    opens_on = present.today - timedelta(days=3)
+    learners = writer.random.sample(
+        [pair for people in present.people.values() for pair in people], 60
+    )
+    course = writer.add(
+        Course,
+        code=f"{city.prefix}DVM-{opens_on:%Y%m}",
+        type_code="DVM",
+        title="Bồi dưỡng lý luận chính trị cho đảng viên mới, khoá minh hoạ",
+        organiser_id=city.root_id,
+        opens_on=opens_on,
+        closes_on=opens_on + timedelta(days=9),
+        periods=50,
+        capacity=80,
+        state="open",
+        created_at=instant(opens_on - timedelta(days=20), time(8, 0)),
+    )
+    for person, cell in learners:
+        writer.add(
+            Enrolment, course_id=course, person_id=person, unit_id=cell, enrolled_on=opens_on
+        )
+    for place in range(10):
+        day = opens_on + timedelta(days=place)
+        past = day < present.today
+        meeting = add_meeting(
+            writer,
+            city,
+            kind="class",
+            topic="Bồi dưỡng lý luận chính trị cho đảng viên mới",
+            starts_at=instant(day, time(8, 0)),
+            minutes=210,
+            said=_said(writer, learners) if past else [],
+            state="held" if past else "published",
+            register_state="locked" if past else "not_taken",
+            course_id=course,
+            venue_id=city.venues[0],
+        )
+        invite(
+            writer, meeting, learners, instant(opens_on - timedelta(days=7), time(8, 0)), "course"
+        )
