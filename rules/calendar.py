@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from rules.refusals import Malformed, N_
+from rules.days import LOCAL
+from rules.refusals import N_, Malformed
 
 NEUTRAL_TITLE = "Học tập"
 CANCELLED_PREFIX = "ĐÃ HUỶ: "
@@ -111,6 +112,24 @@ def clean_text(text: str) -> str:
 def clean_line(text: str) -> str:
     """Give `text` cleaned and on one line, with single spaces."""
     return " ".join(clean_text(text).split())
+
+
+WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
+
+
+def spoken_clock(moment: datetime) -> str:
+    """Give the local time of day as it is written in invitations: 7h30."""
+    local = moment.astimezone(LOCAL)
+    return f"{local.hour}h{local.minute:02d}"
+
+
+def spoken_time(starts_at: datetime, ends_at: datetime) -> str:
+    """Give a meeting's time as one writes it: 7h30–11h00, thứ Ba, 01/12/2026."""
+    first, last = starts_at.astimezone(LOCAL), ends_at.astimezone(LOCAL)
+    until = spoken_clock(last)
+    if first.date() != last.date():
+        until += f" ngày {last:%d/%m/%Y}"
+    return f"{spoken_clock(first)}–{until}, {WEEKDAYS[first.weekday()]}, {first:%d/%m/%Y}"
 
 
 def cut(text: str, characters: int) -> str:

@@ -1,4 +1,4 @@
-"""A lint over the raw bytes of a calendar object: most parsers notice hardly any of these faults."""
+"""A lint over the raw bytes of calendar objects: most parsers notice few of these faults."""
 
 import re
 import unicodedata

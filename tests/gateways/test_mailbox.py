@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateways.calendar import Method
 from gateways.mail import compose
 from gateways.mailbox import LocalMailbox
-from gateways.calendar import Method
 from tests.gateways.test_mail import ENVELOPE, LETTER, calendar
 
 

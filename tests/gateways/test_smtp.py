@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from aiosmtpd import smtp
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP as Server
 from aiosmtpd.smtp import Envelope, Session
 
 from gateways.errors import GatewayError
@@ -25,8 +25,13 @@ class Office:
         self.kept: list[bytes] = []
         self.connections: set[object] = set()
 
-    async def handle_RCPT(
-        self, server: Server, session: Session, envelope: Envelope, address: str, options: list[str]
+    async def handle_RCPT(  # noqa: N802  # the library's name
+        self,
+        server: smtp.SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
     ) -> str:
         self.connections.add(session.peer)
         if address.startswith("nobody"):
@@ -36,7 +41,9 @@ class Office:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Server, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802  # the library's name
+        self, server: smtp.SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if envelope.rcpt_tos[0].startswith("drop"):
             assert server.transport is not None
             server.transport.close()
@@ -86,10 +93,13 @@ def test_an_unknown_recipient_is_permanent_and_the_next_message_still_goes(
     transport = SmtpTransport(settings)
     with pytest.raises(GatewayError) as refused:
         send(transport, "nobody@x.example")
-    assert refused.value.permanent and refused.value.bad_address and not refused.value.in_doubt
+    assert refused.value.permanent
+    assert refused.value.bad_address
+    assert not refused.value.in_doubt
     with pytest.raises(GatewayError) as later:
         send(transport, "grey@x.example")
-    assert not later.value.permanent and not later.value.everyone
+    assert not later.value.permanent
+    assert not later.value.everyone
     send(transport, "b@x.example")
     transport.close()
     assert len(handler.connections) == 1
@@ -99,11 +109,12 @@ def test_an_unknown_recipient_is_permanent_and_the_next_message_still_goes(
 def test_a_connection_lost_after_the_last_byte_leaves_delivery_in_doubt(
     office: tuple[Office, SmtpSettings],
 ) -> None:
-    handler, settings = office
+    _, settings = office
     transport = SmtpTransport(settings)
     with pytest.raises(GatewayError) as lost:
         send(transport, "drop@x.example")
-    assert lost.value.in_doubt and not lost.value.permanent
+    assert lost.value.in_doubt
+    assert not lost.value.permanent
     assert send(transport, "b@x.example")[0].startswith("250")
     transport.close()
 
@@ -112,7 +123,8 @@ def test_a_server_that_is_not_there_is_everyones_trouble() -> None:
     nowhere = SmtpSettings("127.0.0.1", free_port(), starttls=False)
     with pytest.raises(GatewayError) as down:
         send(SmtpTransport(nowhere), "b@x.example")
-    assert down.value.everyone and not down.value.permanent
+    assert down.value.everyone
+    assert not down.value.permanent
 
 
 def test_a_server_that_drips_is_cut_at_the_deadline() -> None:

@@ -1,0 +1,277 @@
+"""What every letter says, written from the rows at the moment it leaves."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from gateways.calendar import Attendee, Method, Organizer, invitation
+from gateways.mail import Button, Envelope, Letter, Mailbox, compose
+from models import Invitation, Meeting, MeetingPoint, MeetingSpeaker, OutgoingMessage, Person
+from rules.calendar import MeetingFacts, neutral, shown_title, spoken_time
+from rules.outbox import CALENDAR_KINDS
+from rules.signing import sign
+from services.meeting_facts import OFF_STATES, facts_of, organizer_of
+from services.office import office
+
+ANSWERS = {
+    "none": "NEEDS-ACTION",
+    "accepted": "ACCEPTED",
+    "tentative": "TENTATIVE",
+    "declined": "DECLINED",
+}
+SUBJECTS = {"request": "Mời", "update": "Thay đổi", "cancel": "Huỷ", "reminder": "Nhắc"}
+REPLY_PURPOSE = "reply"
+OPT_OUT_PURPOSE = "opt-out"
+
+
+class NoLongerTrue(Exception):
+    """What the letter would say does not hold any more, so it must not leave."""
+
+
+def content_of(session: Session, message: OutgoingMessage, *, now: datetime) -> bytes:
+    """Give the bytes of a message as it leaves now; kept bytes are given again unchanged.
+
+    Raises NoLongerTrue when the meeting moved on, the person left the list or opted out, or the
+    time for it has passed.
+    """
+    if message.expires_at is not None and message.expires_at <= now:
+        raise NoLongerTrue("Quá hạn gửi.")
+    if message.meeting_id is None or message.kind not in SUBJECTS:
+        return message.body
+    meeting = session.get_one(Meeting, message.meeting_id)
+    if message.speaker_id is not None:
+        guest = _speaker_guest(session, meeting, message)
+    else:
+        guest = _person_guest(session, meeting, message)
+    _check_meeting(meeting, message, guest, now, was_asked=_was_asked(session, message))
+    if message.body:
+        return message.body
+    return _write(session, meeting, message, guest, now=now)
+
+
+class Guest:
+    """The one person a meeting's letter is for: what is in their calendar and on their list."""
+
+    def __init__(self, name: str, key: str, *, on_list: bool, answer: str = "none") -> None:
+        self.name = name
+        self.key = key
+        self.on_list = on_list
+        self.answer = answer
+        self.is_neutral = False
+        self.is_speaker = False
+        self.wants_reminders = True
+        self.point: MeetingPoint | None = None
+
+
+def reply_url(key: str) -> str:
+    """Give the link by which a guest answers; it reveals nothing and opens only that answer."""
+    return f"{office().public_url}/replies/{sign(office().secret_key, REPLY_PURPOSE, key)}"
+
+
+def opt_out_url(person_id: int) -> str:
+    """Give the link by which a person stops reminders."""
+    signed = sign(office().secret_key, OPT_OUT_PURPOSE, str(person_id))
+    return f"{office().public_url}/reminders/{signed}"
+
+
+def calendar_object(
+    session: Session, meeting: Meeting, guest: Guest, address: str, *, cancel: bool, stamp: datetime
+) -> bytes:
+    """Give the calendar object of one guest's mail as it would be sent now."""
+    return invitation(
+        _told(meeting, guest),
+        organizer_of(session),
+        Attendee(address, guest.name, ANSWERS[guest.answer]),
+        method=Method.CANCEL if cancel else Method.REQUEST,
+        stamp=stamp,
+        removed=cancel and meeting.state not in OFF_STATES,
+    )
+
+
+def person_guest(session: Session, meeting: Meeting, person: Person) -> Guest:
+    """Give a member as the guest of a meeting, on its list or not."""
+    row = session.scalar(
+        select(Invitation).where(
+            Invitation.meeting_id == meeting.id, Invitation.person_id == person.id
+        )
+    )
+    on_list = row is not None and row.removed_at is None
+    guest = Guest(person.full_name, f"i{row.id if row else 0}", on_list=on_list)
+    guest.answer = row.reply if row else "none"
+    guest.is_neutral = person.neutral_titles
+    guest.wants_reminders = person.wants_reminders
+    if row and row.point_id:
+        guest.point = session.get(MeetingPoint, row.point_id)
+    return guest
+
+
+def _person_guest(session: Session, meeting: Meeting, message: OutgoingMessage) -> Guest:
+    person = session.get(Person, message.person_id)
+    if person is None or person.died_on is not None:
+        raise NoLongerTrue("Người nhận không còn trong danh sách.")
+    return person_guest(session, meeting, person)
+
+
+def _speaker_guest(session: Session, meeting: Meeting, message: OutgoingMessage) -> Guest:
+    link = session.get(MeetingSpeaker, (meeting.id, message.speaker_id))
+    key = f"s{meeting.id}-{message.speaker_id}"
+    guest = Guest(message.to_name, key, on_list=link is not None)
+    guest.answer = link.reply if link else "none"
+    guest.is_speaker = True
+    return guest
+
+
+def _check_meeting(
+    meeting: Meeting, message: OutgoingMessage, guest: Guest, now: datetime, *, was_asked: bool
+) -> None:
+    is_off = meeting.state in OFF_STATES or not guest.on_list
+    if message.kind == "cancel":
+        if not is_off:
+            raise NoLongerTrue("Buổi vẫn diễn ra.")
+        if not was_asked:
+            raise NoLongerTrue("Thư mời chưa từng được gửi.")
+        return
+    if is_off:
+        raise NoLongerTrue("Buổi đã huỷ hoặc người nhận đã ra khỏi danh sách.")
+    if meeting.state == "draft":
+        raise NoLongerTrue("Buổi chưa công bố.")
+    if message.kind == "reminder":
+        if meeting.starts_at <= now:
+            raise NoLongerTrue("Buổi đã bắt đầu.")
+        if message.sequence != meeting.sequence:
+            raise NoLongerTrue("Buổi đã đổi giờ hoặc nơi họp.")
+        if not guest.wants_reminders:
+            raise NoLongerTrue("Người nhận không nhận thư nhắc.")
+
+
+def _was_asked(session: Session, message: OutgoingMessage) -> bool:
+    """Whether an earlier letter about the meeting reached this person, or may have."""
+    if message.kind != "cancel":
+        return True
+    earlier = select(OutgoingMessage.id).where(
+        _same_reader(message),
+        OutgoingMessage.kind.in_(CALENDAR_KINDS),
+        or_(OutgoingMessage.state == "sent", OutgoingMessage.attempts > 0),
+    )
+    return session.scalar(earlier.limit(1)) is not None
+
+
+def _same_reader(message: OutgoingMessage) -> ColumnElement[bool]:
+    """Earlier messages about the same meeting to the same person."""
+    same = (
+        OutgoingMessage.speaker_id == message.speaker_id
+        if message.speaker_id is not None
+        else OutgoingMessage.person_id == message.person_id
+    )
+    return and_(
+        OutgoingMessage.meeting_id == message.meeting_id, same, OutgoingMessage.id < message.id
+    )
+
+
+def _told(meeting: Meeting, guest: Guest) -> MeetingFacts:
+    facts = facts_of(meeting, guest.point)
+    return neutral(facts) if guest.is_neutral else facts
+
+
+def _write(
+    session: Session, meeting: Meeting, message: OutgoingMessage, guest: Guest, *, now: datetime
+) -> bytes:
+    organizer = organizer_of(session)
+    envelope = Envelope(
+        sender=Mailbox(organizer.address, organizer.name),
+        recipient=Mailbox(message.to_address, message.to_name),
+        subject=subject_of(message.kind, meeting, is_neutral=guest.is_neutral),
+        message_id=message.message_id,
+        sent_at=now,
+        in_reply_to=_first_message_id(session, message),
+    )
+    letter = letter_of(session, message.kind, meeting, guest, organizer)
+    if message.kind == "reminder":
+        return compose(envelope, letter)
+    cancel = message.kind == "cancel"
+    content = calendar_object(session, meeting, guest, message.to_address, cancel=cancel, stamp=now)
+    message.sequence = meeting.sequence
+    return compose(envelope, letter, content, Method.CANCEL if cancel else Method.REQUEST)
+
+
+def subject_of(kind: str, meeting: Meeting, *, is_neutral: bool) -> str:
+    """Give a letter's subject: what happened, what it is about unless that is private, and when."""
+    facts = facts_of(meeting)
+    title = shown_title(neutral(facts) if is_neutral else facts).removeprefix("ĐÃ HUỶ: ")
+    when = spoken_time(meeting.starts_at, meeting.ends_at)
+    return f"{SUBJECTS[kind]}: {title} ({when})"
+
+
+def _first_message_id(session: Session, message: OutgoingMessage) -> str:
+    """Give the Message-ID of the first letter about this meeting, so that mails stay together."""
+    first = session.scalar(
+        select(OutgoingMessage.message_id)
+        .where(_same_reader(message), OutgoingMessage.state == "sent")
+        .order_by(OutgoingMessage.id)
+        .limit(1)
+    )
+    return first or ""
+
+
+def letter_of(
+    session: Session, kind: str, meeting: Meeting, guest: Guest, organizer: Organizer
+) -> Letter:
+    """Give what the letter of one kind says to one guest about one meeting."""
+    facts = facts_of(meeting, guest.point)
+    shown = [
+        ("Nội dung", facts.summary),
+        ("Thời gian", spoken_time(facts.starts_at, facts.ends_at)),
+        ("Địa điểm", facts.location),
+        ("Trực tuyến", facts.online_url),
+        ("Ghi chú", facts.description),
+        ("Lý do", meeting.state_reason if kind == "cancel" else ""),
+    ]
+    buttons = []
+    if kind in ("request", "update") or (kind == "reminder" and guest.answer == "none"):
+        url = reply_url(guest.key)
+        buttons = [Button("Tôi sẽ dự", f"{url}?answer=accepted")]
+        buttons.append(Button("Tôi không dự được", f"{url}?answer=declined"))
+    person_id = _person_id(session, guest) if kind == "reminder" else None
+    return Letter(
+        greeting=f"Kính gửi đồng chí {guest.name},",
+        paragraphs=[_opening(kind, meeting, guest)],
+        facts=[(label, value) for label, value in shown if value],
+        buttons=buttons,
+        closing=f"Trân trọng,\n{organizer.name}",
+        opt_out_url=opt_out_url(person_id) if person_id else "",
+    )
+
+
+def _person_id(session: Session, guest: Guest) -> int | None:
+    if guest.is_speaker:
+        return None
+    row = session.get(Invitation, int(guest.key[1:]))
+    return row.person_id if row else None
+
+
+def _opening(kind: str, meeting: Meeting, guest: Guest) -> str:
+    doing = "lên lớp tại buổi" if guest.is_speaker else "dự buổi"
+    if kind == "request":
+        return f"Mời đồng chí {doing} sau:"
+    if kind == "update":
+        return "Buổi đồng chí được mời có thay đổi. Thông tin mới nhất:"
+    if kind == "reminder":
+        return f"Nhắc đồng chí {doing} sắp tới:"
+    if meeting.state == "cancelled":
+        return "Buổi sau đã huỷ. Đồng chí không phải đến."
+    if meeting.state == "not_held":
+        return "Buổi sau không tổ chức được. Đồng chí không phải đến."
+    return "Đồng chí không còn trong danh sách mời của buổi sau."
+
+
+def sign_in_letter(name: str, url: str, minutes: int) -> Letter:
+    """Give the letter with a one-time sign-in link."""
+    return Letter(
+        greeting=f"Chào {name}," if name else "Xin chào,",
+        paragraphs=[
+            f"Bấm nút dưới đây để đăng nhập. Liên kết dùng một lần, trong {minutes} phút.",
+            "Nếu không phải bạn yêu cầu, hãy bỏ qua thư này: không ai vào được nếu không có nó.",
+        ],
+        buttons=[Button("Đăng nhập", url)],
+    )

@@ -1,0 +1,120 @@
+"""What calendars say about a meeting: its facts from the rows, and the kept bytes of its event."""
+
+import hashlib
+
+from sqlalchemy.orm import Session
+
+from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block
+from models import Meeting, MeetingPoint, Setting
+from rules.calendar import MeetingFacts, clean_line, neutral
+from services.office import office
+
+KIND_NAMES = {
+    "study": "Học nghị quyết",
+    "class": "Lớp lý luận chính trị",
+    "outreach": "Tuyên truyền",
+    "cell": "Sinh hoạt chi bộ",
+}
+OFF_STATES = ("cancelled", "not_held")
+_STAMP_BYTES = 16
+
+
+def facts_of(meeting: Meeting, point: MeetingPoint | None = None) -> MeetingFacts:
+    """Give the meeting's facts as everybody sees them, or as the people of one point do."""
+    return MeetingFacts(
+        uid=meeting.uid,
+        sequence=meeting.sequence,
+        created_at=meeting.created_at,
+        last_modified_at=meeting.modified_at,
+        starts_at=meeting.starts_at,
+        ends_at=meeting.ends_at,
+        summary=meeting.topic,
+        location=point_place(point) if point else place_of(meeting),
+        description=_description(meeting),
+        categories=(KIND_NAMES[meeting.kind],),
+        cancelled=meeting.state in OFF_STATES,
+        online_url=meeting.online_url,
+        place_key=_place_key(meeting),
+    )
+
+
+def place_of(meeting: Meeting) -> str:
+    """Give the place in words; an online meeting without a place says so."""
+    venue = meeting.venue
+    name = meeting.place or (venue.name if venue else "")
+    if venue and venue.address and venue.address not in name:
+        name = f"{name}, {venue.address}" if name else venue.address
+    return name or ("Trực tuyến" if meeting.online_url or meeting.mode == "online" else "")
+
+
+def point_place(point: MeetingPoint) -> str:
+    """Give the place of one of a meeting's points."""
+    venue = point.venue
+    parts = [point.name]
+    if venue:
+        parts += [part for part in (venue.name, venue.address) if part and part not in point.name]
+    return ", ".join(parts)
+
+
+def organizer_of(session: Session) -> Organizer:
+    """Give who calls the meetings: the sender's address and the name the board chose for it."""
+    return Organizer(office().mail_from, setting_text(session, "mail_name", "Lịch học tập"))
+
+
+def setting_text(session: Session, key: str, default: str) -> str:
+    """Give one of the board's settings, or its default."""
+    row = session.get(Setting, key)
+    return row.value if row is not None and row.value else default
+
+
+def keep_blocks(meeting: Meeting, organizer: Organizer) -> None:
+    """Serialise the meeting's event once, with its title and without, and keep the bytes."""
+    stamp = _stamp(meeting, organizer)
+    facts = facts_of(meeting)
+    meeting.calendar_block = stamp + event_block(facts, organizer).content
+    meeting.neutral_block = stamp + event_block(neutral(facts), organizer).content
+
+
+def kept_block(meeting: Meeting, organizer: Organizer, *, is_neutral: bool) -> EventBlock | None:
+    """Give the kept bytes if they are of the meeting's present revision and office, else None."""
+    kept = meeting.neutral_block if is_neutral else meeting.calendar_block
+    if not kept or kept[:_STAMP_BYTES] != _stamp(meeting, organizer):
+        return None
+    return EventBlock(meeting.starts_at, meeting.uid, kept[_STAMP_BYTES:])
+
+
+def point_block(
+    meeting: Meeting, point: MeetingPoint, organizer: Organizer, *, is_neutral: bool
+) -> EventBlock:
+    """Serialise the event as the people of one point see it; these are few and not kept."""
+    facts = facts_of(meeting, point)
+    return event_block(neutral(facts) if is_neutral else facts, organizer)
+
+
+def _stamp(meeting: Meeting, organizer: Organizer) -> bytes:
+    revision = (
+        f"{BLOCK_VERSION}|{organizer.address}|{organizer.name}|{meeting.sequence}"
+        f"|{meeting.modified_at.timestamp()}|{meeting.starts_at.timestamp()}|{meeting.state}"
+    )
+    return hashlib.sha256(revision.encode()).digest()[:_STAMP_BYTES]
+
+
+def _description(meeting: Meeting) -> str:
+    lines = []
+    if names := [clean_line(link.speaker.name) for link in meeting.speakers]:
+        lines.append(f"Báo cáo viên: {', '.join(names)}")
+    if meeting.chair:
+        lines.append(f"Chủ trì: {clean_line(meeting.chair)}")
+    if meeting.description:
+        lines.append(meeting.description)
+    return "\n".join(lines)
+
+
+def _place_key(meeting: Meeting) -> str:
+    """Name every place of the meeting by id, so that a corrected name is no move."""
+    main = f"v{meeting.venue_id}" if meeting.venue_id else clean_line(meeting.place)
+    points = sorted(
+        f"{point.id}:v{point.venue_id}" if point.venue_id else f"{point.id}:{point.name}"
+        for point in meeting.points
+    )
+    return "|".join([meeting.mode, main, *points])
