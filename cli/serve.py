@@ -14,10 +14,8 @@ from types import FrameType
 
 import click
 from flask import current_app
-from flask import current_app
 from flask.cli import with_appcontext
 
-from cli.answers import now
 from cli.answers import now
 from services import demo
 
@@ -185,7 +183,6 @@ def _start_and_welcome(
         stopping.wait(0.2)
     if not stopping.is_set():
         click.echo(f"\nTuyên Huấn đang chạy tại {base_url}\n")
-        secret_key = current_app.config["SECRET_KEY"]
         secret_key = current_app.config["SECRET_KEY"]
         for line in demo.welcome_lines(base_url, secret_key, now=now()):
             click.echo(line)
