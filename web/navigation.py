@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, request
 
 from rules.refusals import N_
 from web.identity import current_actor
@@ -86,7 +87,7 @@ ENDPOINTS = frozenset(entry.endpoint for group in GROUPS for entry in group.entr
 
 
 def navigation() -> list[Group]:
-    """The groups with the entries that exist and that the person may open; empty groups left out."""
+    """The groups with the entries that exist and that the person may open; no empty groups."""
     roles = set(current_actor().roles)
     shown = []
     for group in GROUPS:
@@ -118,7 +119,7 @@ def script_names(static_folder: Path) -> dict[str, str]:
 
 def init_app(app: Flask) -> None:
     """Give templates the sidebar, the import map and the reader's choices."""
-    static_url: Callable[[str], str] = app.jinja_env.globals.get("static_url", _plain_url)
+    static_url = cast(Callable[[str], str], app.jinja_env.globals["static_url"])
     static_folder = Path(app.static_folder or "static")
 
     def import_map() -> dict[str, dict[str, str]]:
@@ -132,7 +133,3 @@ def init_app(app: Flask) -> None:
         theme=chosen_theme,
         language=chosen_language,
     )
-
-
-def _plain_url(path: str) -> str:
-    return url_for("static", filename=path)

@@ -63,7 +63,7 @@ def test_times_are_shown_on_the_clocks_of_viet_nam() -> None:
 
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a zone"):
-        filters.clock(datetime(2026, 11, 26, 7, 30))
+        filters.clock(MORNING.replace(tzinfo=None))
 
 
 def test_when_writes_the_day_once() -> None:
