@@ -16,7 +16,6 @@ from models import (
     MeetingSpeaker,
     MeetingUnit,
     Membership,
-    Setting,
     Speaker,
     Unit,
     Venue,
@@ -26,10 +25,10 @@ from rules.days import LOCAL, local_day
 from rules.meetings import LONGEST
 from rules.permissions import Actor
 from services.access import meetings_visible_to
+from services.settings import setting_number
 from services.transaction import reading
 from services.units import parents_on
 
-TRAVEL_MINUTES = 30
 TAKING_UP = ("draft", "published", "held")
 _CHUNK = 500
 
@@ -81,15 +80,11 @@ def clashes_between(first: datetime, last: datetime, *, by: Actor) -> list[Clash
     visible = _visible(session, [row.id for row in rows], by, local_day(first))
     titles = _titles(session, rows, visible)
     found = all_clashes(
-        [known.occupancy(row, titles[row.id]) for row in rows], travel_minutes(session), names
+        [known.occupancy(row, titles[row.id]) for row in rows],
+        setting_number(session, "travel_minutes"),
+        names,
     )
     return [clash for clash in found if {clash.meeting_id, clash.other_id} & visible]
-
-
-def travel_minutes(session: Session) -> int:
-    """How long a speaker needs between two places, as the board has set it."""
-    row = session.get(Setting, "travel_minutes")
-    return int(row.value) if row is not None and row.value.isdecimal() else TRAVEL_MINUTES
 
 
 def members_under(session: Session, unit_ids: Iterable[int], on: date) -> dict[int, frozenset[int]]:
@@ -178,7 +173,7 @@ class _Surroundings:
     """The planned meetings and every saved one that lies near any of them."""
 
     def __init__(self, session: Session, wanted: Sequence[Wanted], by: Actor) -> None:
-        self.travel = travel_minutes(session)
+        self.travel = setting_number(session, "travel_minutes")
         self.reach = timedelta(minutes=self.travel)
         on = local_day(wanted[0].starts_at)
         rows = self._rows_near(session, wanted)
