@@ -72,7 +72,7 @@ def _numbers_of_part(part: str) -> list[DialledNumber]:
         part = str(int(float(part.replace(",", "."))))
     part = _TRAILING_ZERO.sub(r"\1", part)
     plus = part.startswith("+")
-    digits = "".join(letter for letter in part if letter.isdigit())
+    digits = "".join(letter for letter in part if letter in "0123456789")
     if not digits:
         return []
     if len(digits) in (20, 21, 22) and digits[0] == "0":
@@ -91,7 +91,7 @@ def _two_numbers(digits: str) -> tuple[str, str] | None:
 
 
 def _repaired(digits: str, written: str, plus: bool) -> DialledNumber:
-    if digits.startswith("00"):
+    if digits.startswith("00") and len(digits) > 10:
         digits, plus = digits[2:], True
     if digits.startswith("84") and (plus or len(digits) >= 11):
         digits, plus = "0" + digits[2:].lstrip("0"), False
