@@ -79,6 +79,7 @@ class Cell:
     eligible: list[int] = field(default_factory=list)
     exempt: list[int] = field(default_factory=list)
     today: list[int] = field(default_factory=list)
+    """Who belongs to it now and is not exempt."""
 
 
 @dataclass
@@ -315,12 +316,13 @@ def _add_member(writer: Writer, city: City, cell: Cell, number: int, *, elderly:
     joined = _some_day(random, 2005, 2011)
     left = _some_day(random, 2013, 2025) if random.random() < (0.75 if elderly else 0.12) else None
     _belong(writer, cell, person, "full", joined, left)
-    if left is None:
-        cell.today.append(person)
+    aged = year < 1953 and random.random() < 0.6
     if elderly:
         _exempt(writer, person, _some_day(random, 2010, 2011))
-    elif left is None and year < 1953 and random.random() < 0.6:
+    elif left is None and aged:
         _exempt(writer, person, _some_day(random, 2018, 2025))
+    elif left is None:
+        cell.today.append(person)
     return person
 
 

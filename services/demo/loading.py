@@ -7,11 +7,11 @@ from random import Random
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Account, Campaign, Person, ReminderRule, RoleGrant, Setting, Speaker, Unit
-from rules.days import instant
+from models import Account, Person, ReminderRule, RoleGrant, Setting, Speaker, Unit
+from rules.days import instant, local_day
 from rules.permissions import SYSTEM
 from rules.refusals import N_, Malformed, Refusal
-from services import audit, campaigns, coverage
+from services import audit, campaigns, roll
 from services.demo import open_campaign, term
 from services.demo.city import CITY, WARD, City, Shape, build_city
 from services.demo.writer import Progress, Writer
@@ -96,62 +96,43 @@ def _load_city(
         city = build_city(writer, shape, prefix, f"{shape.name}{number} (minh hoạ)")
         term.add_course_types(writer, first=not prefix)
         writer.flush()
-        writer.advance_sequences()
         if shape is CITY:
-            _load_term(session, writer, city, progress)
-        progress("Đợt đang mở và các buổi sắp tới", 70)
-        _load_present(session, writer, city, now, progress)
+            _add_term(writer, city, progress)
+        progress("Đợt đang mở và các buổi sắp tới", 45)
+        open_campaign.add_present(writer, city, now)
+        writer.flush()
+        writer.advance_sequences()
         if not prefix:
             _add_accounts(session, city, now)
             session.add(Setting(key=DEMO_MARK, value=shape.name))
-            audit.record(
-                session, now=now, by=SYSTEM, action="loaded", entity="demo", entity_id=shape.name
-            )
+        audit.record(
+            session, now=now, by=SYSTEM, action="loaded", entity="demo", entity_id=shape.name
+        )
+    if shape is CITY:
+        progress("Chốt diện phải học, tính chỉ tiêu: Nghị quyết Trung ương 4", 60)
+        _run_term_campaign(f"{prefix}NQTW4")
+    progress("Chốt diện phải học, tính chỉ tiêu: đợt đang mở", 80)
+    opened_at = instant(local_day(now) - timedelta(days=open_campaign.DAYS_OPEN), MORNING)
+    roll.open_campaign(f"{prefix}NQDH26", now=opened_at, by=SYSTEM)
 
 
-def _load_term(session: Session, writer: Writer, city: City, progress: Progress) -> None:
+def _add_term(writer: Writer, city: City, progress: Progress) -> None:
     if not city.prefix:
         progress("Nhiệm kỳ 2010–2015: buổi tuyên truyền", 10)
         term.add_outreach(writer, city)
         writer.flush()
-        progress("Nhiệm kỳ 2010–2015: lớp lý luận chính trị", 20)
+        progress("Nhiệm kỳ 2010–2015: lớp lý luận chính trị", 15)
         term.add_classes(writer, city)
         writer.flush()
-    progress("Nhiệm kỳ 2010–2015: Nghị quyết Trung ương 4", 45)
-    campaign_id = term.add_campaign(writer, city)
-    _freeze(session, writer, campaign_id)
-    subjects = term.add_campaign_meetings(writer, city, campaign_id)
-    term.add_other_work(writer, city, campaign_id)
+    progress("Nhiệm kỳ 2010–2015: Nghị quyết Trung ương 4", 35)
+    term.add_campaign(writer, city)
     writer.flush()
-    writer.advance_sequences()
-    progress("Tính chỉ tiêu từ sổ điểm danh", 55)
-    coverage.refresh_subjects(session, campaign_id, subjects)
-    campaign = session.get_one(Campaign, campaign_id)
-    campaign.state = "closed"
-    campaign.closed_at = instant(campaign.deadline_on + timedelta(days=10), MORNING)
 
 
-def _load_present(
-    session: Session, writer: Writer, city: City, now: datetime, progress: Progress
-) -> None:
-    campaign_id = open_campaign.add_campaign(writer, city, now)
-    _freeze(session, writer, campaign_id)
-    subjects = open_campaign.add_present(writer, city, campaign_id, now)
-    writer.flush()
-    writer.advance_sequences()
-    progress("Tính chỉ tiêu từ sổ điểm danh", 85)
-    coverage.refresh_subjects(session, campaign_id, subjects)
-
-
-def _freeze(session: Session, writer: Writer, campaign_id: int) -> None:
-    """Open the campaign through the same function that staff's button calls."""
-    writer.flush()
-    writer.advance_sequences()
-    campaign = session.get_one(Campaign, campaign_id)
-    campaigns.freeze_roll(session, campaign)
-    campaign.state = "open"
-    campaign.opened_at = instant(campaign.opens_on, MORNING)
-    session.flush()
+def _run_term_campaign(code: str) -> None:
+    """Open and close it through the functions behind staff's buttons, on the days of then."""
+    roll.open_campaign(code, now=instant(term.CAMPAIGN_OPENED_ON, MORNING), by=SYSTEM)
+    campaigns.close_campaign(code, now=instant(term.CAMPAIGN_CLOSED_ON, MORNING), by=SYSTEM)
 
 
 def _add_accounts(session: Session, city: City, now: datetime) -> None:

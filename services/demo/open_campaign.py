@@ -1,12 +1,9 @@
 """The demonstration's present: a campaign in the middle of its window, with meetings today."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import select
-
-from models import Campaign, CampaignUnit, Course, Enrolment, RollEntry
+from models import Campaign, CampaignUnit, Course, Enrolment
 from rules.days import instant, local_day
 from services.demo.city import City
 from services.demo.names import OUTREACH_TOPICS
@@ -27,16 +24,28 @@ class Present:
     campaign: int
     now: datetime
     people: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    """(person, cell) of the eligible members by grassroots unit."""
-    subjects: list[str] = field(default_factory=list)
+    """(person, cell) of the members not exempt, by grassroots unit."""
 
     @property
     def today(self) -> date:
         return local_day(self.now)
 
 
-def add_campaign(writer: Writer, city: City, now: datetime) -> int:
-    """The open campaign's own row; its roll is frozen by the service."""
+def add_present(writer: Writer, city: City, now: datetime) -> None:
+    """The open campaign with its meetings held, today's and planned, and what runs beside it."""
+    present = Present(_campaign_row(writer, city, now), now)
+    for cell in city.cells:
+        people = present.people.setdefault(cell.grassroots_id, [])
+        people += [(person, cell.id) for person in cell.today]
+    _member_meetings(writer, city, present)
+    _todays_meetings(writer, city, present)
+    _planned_meetings(writer, city, present)
+    _household_evenings(writer, city, present)
+    _outreach(writer, city, present)
+    _running_class(writer, city, present)
+
+
+def _campaign_row(writer: Writer, city: City, now: datetime) -> int:
     opens_on = local_day(now) - timedelta(days=DAYS_OPEN)
     campaign = writer.add(
         Campaign,
@@ -55,32 +64,6 @@ def add_campaign(writer: Writer, city: City, now: datetime) -> int:
     for unit in (city.root_id, city.residential_root_id):
         writer.put(CampaignUnit, campaign_id=campaign, unit_id=unit)
     return campaign
-
-
-def add_present(writer: Writer, city: City, campaign: int, now: datetime) -> list[str]:
-    """Meetings held, today's and planned; returns every subject their registers speak of."""
-    present = Present(campaign, now)
-    by_grassroots: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    rows = writer.session.execute(
-        select(RollEntry.grassroots_id, RollEntry.person_id, RollEntry.unit_id)
-        .where(
-            RollEntry.campaign_id == campaign,
-            RollEntry.population == "members",
-            RollEntry.state == "eligible",
-        )
-        .order_by(RollEntry.id)
-    )
-    for grassroots, person, cell in rows:
-        if person is not None:
-            by_grassroots[grassroots].append((person, cell))
-    present.people = dict(by_grassroots)
-    _member_meetings(writer, city, present)
-    _todays_meetings(writer, city, present)
-    _planned_meetings(writer, city, present)
-    _household_evenings(writer, city, present)
-    _outreach(writer, city, present)
-    _running_class(writer, city, present)
-    return present.subjects
 
 
 def _member_meetings(writer: Writer, city: City, present: Present) -> None:
@@ -124,7 +107,6 @@ def _held(
         place=f"Hội trường {city.grassroots_names[organiser].removeprefix('Đảng bộ ')}",
     )
     invite(writer, meeting, people, starts_at - timedelta(days=7))
-    present.subjects += [line.subject for line in said]
 
 
 def _said(writer: Writer, people: list[tuple[int, int]]) -> list[Said]:
@@ -240,7 +222,6 @@ def _household_evenings(writer: Writer, city: City, present: Present) -> None:
                 campaign_id=present.campaign,
                 place=f"Nhà văn hoá {group.name}",
             )
-        present.subjects += [f"h:{household}" for household in came]
 
 
 def _outreach(writer: Writer, city: City, present: Present) -> None:

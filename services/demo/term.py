@@ -15,7 +15,7 @@ from models import (
 from rules.days import instant
 from services.demo.city import Cell, City
 from services.demo.names import COURSE_TYPES, OUTREACH_TOPICS
-from services.demo.registers import Said, add_meeting
+from services.demo.registers import Said, add_meeting, invite
 from services.demo.writer import Writer, parts
 
 TERM_FROM = date(2010, 7, 1)
@@ -27,6 +27,8 @@ ENROLMENTS = 12_310
 COVERED = 4_826
 COVERED_BY_MAKEUP = 331
 HOUSEHOLDS_COVERED_PERCENT = 87
+CAMPAIGN_OPENED_ON = date(2012, 3, 1)
+CAMPAIGN_CLOSED_ON = date(2012, 7, 10)
 COLLECTIVES_COMMENDED = 96
 INDIVIDUALS_COMMENDED = 210
 
@@ -125,8 +127,14 @@ def _class_status(writer: Writer) -> str:
     return "late" if draw < 0.96 else "excused" if draw < 0.99 else "unexcused"
 
 
-def add_campaign(writer: Writer, city: City) -> int:
-    """The campaign's own row and what it covers; its roll is frozen by the service."""
+def add_campaign(writer: Writer, city: City) -> None:
+    """The campaign of the seed's figures with its meetings; its roll is frozen by the service."""
+    campaign = _campaign_row(writer, city)
+    _campaign_meetings(writer, city, campaign)
+    _other_work(writer, city, campaign)
+
+
+def _campaign_row(writer: Writer, city: City) -> int:
     campaign = writer.add(
         Campaign,
         code=f"{city.prefix}NQTW4",
@@ -136,7 +144,7 @@ def add_campaign(writer: Writer, city: City) -> int:
         document_issuer="Ban Chấp hành Trung ương",
         document_title="Một số vấn đề cấp bách về xây dựng Đảng hiện nay",
         owner_unit_id=city.root_id,
-        opens_on=date(2012, 3, 1),
+        opens_on=CAMPAIGN_OPENED_ON,
         deadline_on=date(2012, 6, 30),
         cutoff_on=date(2012, 2, 29),
         created_at=datetime(2012, 2, 1, tzinfo=UTC),
@@ -146,8 +154,7 @@ def add_campaign(writer: Writer, city: City) -> int:
     return campaign
 
 
-def add_campaign_meetings(writer: Writer, city: City, campaign: int) -> list[str]:
-    """The campaign's meetings and registers; returns every subject they speak of."""
+def _campaign_meetings(writer: Writer, city: City, campaign: int) -> None:
     random = writer.random
     everyone = [person for cell in city.cells for person in cell.eligible]
     covered = random.sample(everyone, COVERED)
@@ -159,8 +166,7 @@ def add_campaign_meetings(writer: Writer, city: City, campaign: int) -> list[str
     for grassroots, cells in by_grassroots.items():
         _main_meetings(writer, city, campaign, grassroots, cells, main)
     _makeup_meetings(writer, city, campaign, makeup)
-    households = _household_meetings(writer, city, campaign)
-    return [f"m:{person}" for person in everyone] + households
+    _household_meetings(writer, city, campaign)
 
 
 def _main_meetings(
@@ -171,7 +177,8 @@ def _main_meetings(
     for start in range(0, len(cells), 4):
         together = cells[start : start + 4]
         day = date(2012, 3, 10) + timedelta(days=7 * random.randrange(8) + random.randrange(2))
-        add_meeting(
+        people = [(person, cell.id) for cell in together for person in cell.eligible]
+        meeting = add_meeting(
             writer,
             city,
             kind="study",
@@ -180,14 +187,14 @@ def _main_meetings(
             minutes=240,
             units=[cell.id for cell in together],
             said=[
-                Said(_study_status(writer, person in main), cell.id, person_id=person)
-                for cell in together
-                for person in cell.eligible
+                Said(_study_status(writer, person in main), cell, person_id=person)
+                for person, cell in people
             ],
             campaign_id=campaign,
             organiser_id=grassroots,
             place=f"Hội trường {city.grassroots_names[grassroots].removeprefix('Đảng bộ ')}",
         )
+        invite(writer, meeting, people, instant(day - timedelta(days=7), time(8, 0)))
 
 
 def _study_status(writer: Writer, attended: bool) -> str:
@@ -201,33 +208,31 @@ def _makeup_meetings(writer: Writer, city: City, campaign: int, makeup: set[int]
     cell_of = {person: cell.id for cell in city.cells for person in cell.eligible}
     people = sorted(makeup)
     for number, start in enumerate(range(0, len(people), 60)):
-        add_meeting(
+        day = date(2012, 5, 19) + timedelta(days=7 * number)
+        missed = [(person, cell_of[person]) for person in people[start : start + 60]]
+        meeting = add_meeting(
             writer,
             city,
             kind="study",
             topic="Học bù Nghị quyết Trung ương 4 (khoá XI)",
-            starts_at=instant(date(2012, 5, 19) + timedelta(days=7 * number), time(7, 30)),
+            starts_at=instant(day, time(7, 30)),
             minutes=240,
-            said=[
-                Said("present", cell_of[person], person_id=person)
-                for person in people[start : start + 60]
-            ],
+            said=[Said("present", cell, person_id=person) for person, cell in missed],
             campaign_id=campaign,
             is_makeup=True,
             place="Trung tâm Chính trị",
         )
+        invite(writer, meeting, missed, instant(day - timedelta(days=5), time(8, 0)), "makeup")
 
 
-def _household_meetings(writer: Writer, city: City, campaign: int) -> list[str]:
+def _household_meetings(writer: Writer, city: City, campaign: int) -> None:
     """Three evenings in each residential group; a household ticked on one of them is covered."""
     random = writer.random
-    subjects: list[str] = []
     for group in city.groups:
         count = len(group.households) * random.randint(
             HOUSEHOLDS_COVERED_PERCENT - 6, HOUSEHOLDS_COVERED_PERCENT + 8
         )
         came = random.sample(group.households, min(count // 100, len(group.households)))
-        subjects += [f"h:{household}" for household in came]
         for evening in range(3):
             day = date(2012, 4, 4) + timedelta(days=20 * evening + random.randrange(14))
             add_meeting(
@@ -244,10 +249,9 @@ def _household_meetings(writer: Writer, city: City, campaign: int) -> list[str]:
                 campaign_id=campaign,
                 place=f"Nhà văn hoá {group.name}",
             )
-    return subjects
 
 
-def add_other_work(writer: Writer, city: City, campaign: int) -> None:
+def _other_work(writer: Writer, city: City, campaign: int) -> None:
     """Action plans of every unit, Party histories and commendations of the term."""
     random = writer.random
     for number, unit in enumerate(city.grassroots, start=1):
