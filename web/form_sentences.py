@@ -35,17 +35,17 @@ class Sentences:
     """WTForms asks here for its messages; places such as %(max)d are filled in by WTForms."""
 
     def gettext(self, sentence: str) -> str:
-        return gettext(SENTENCES.get(sentence, sentence))
+        return str(gettext(SENTENCES.get(sentence, sentence)))
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         if one in SENTENCES:
-            return gettext(SENTENCES[one])
-        return ngettext(one, many, count)
+            return str(gettext(SENTENCES[one]))
+        return str(ngettext(one, many, count))
 
 
-class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class Form(FlaskForm):
     """The base of every form: protected against forgery, speaking the reader's language."""
 
-    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+    class Meta(FlaskForm.Meta):
         def get_translations(self, form: object) -> Sentences:
             return Sentences()
