@@ -1,17 +1,49 @@
 """Coverage: who has completed a campaign, and every figure that the doors show of it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from models import Campaign, CampaignTopic, ExternalCredit, Meeting, RegisterLine, RollEntry
+from models import (
+    Campaign,
+    CampaignTarget,
+    CampaignTopic,
+    ExternalCredit,
+    Household,
+    HouseholdTally,
+    Meeting,
+    Person,
+    RegisterLine,
+    RollCorrection,
+    RollEntry,
+    Unit,
+    UnitKind,
+)
 from rules.attendance import ATTENDING
-from rules.coverage import Attended, CompletionRule, any_meeting, completed_on
-from rules.days import local_day
+from rules.coverage import (
+    Attended,
+    CompletionRule,
+    HouseholdFigure,
+    MemberFigure,
+    any_meeting,
+    completed_on,
+    households_json,
+    members_json,
+    sum_households,
+    sum_members,
+)
+from rules.days import instant, local_day
+from rules.permissions import Actor
+from rules.refusals import N_, NotFound
+from services import audit
+from services.access import require_role, units_visible_to
+from services.campaigns import campaign_for, covered_unit_ids, roll_within_scope, units_below
+from services.transaction import reading, writing
+from services.units import natural_key, unit_by_code, unit_names_on
 
 CHUNK = 400
 TAKES_PLACE = ("published", "held")
@@ -48,11 +80,287 @@ def refresh_meeting(session: Session, meeting_id: int) -> int:
     return refresh_subjects(session, campaign_id, subjects)
 
 
+def repair_coverage(code: str, *, now: datetime, by: Actor) -> int:
+    """Write the whole campaign's remembered coverage anew from the ledger; how many were wrong."""
+    require_role(by, "admin")
+    with writing() as session:
+        campaign = campaign_for(session, by, code, now)
+        changed = _write_differences(session, _all_differences(session, campaign.id))
+        if changed:
+            audit.record(
+                session,
+                now=now,
+                by=by,
+                action="repaired",
+                entity="campaign",
+                entity_id=campaign.id,
+                entries=changed,
+            )
+        return changed
+
+
+@dataclass(frozen=True)
+class UnitFigures:
+    """A reporting unit's line (or a cell's): its members, and the exempt who came all the same."""
+
+    unit_id: int
+    code: str
+    name: str
+    members: MemberFigure
+    exempt_who_came: int
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """A residential group's line: its households."""
+
+    unit_id: int
+    code: str
+    name: str
+    households: HouseholdFigure
+
+
+@dataclass(frozen=True)
+class CampaignFigures:
+    """Every figure of a campaign on a day, for what the reader may see; roll-ups are Σn/Σd."""
+
+    campaign_id: int
+    code: str
+    title: str
+    state: str
+    opens_on: date
+    deadline_on: date
+    counts_households: bool
+    as_of: date
+    members: MemberFigure
+    households: HouseholdFigure
+    units: tuple[UnitFigures, ...]
+    groups: tuple[GroupFigures, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The shape in which the command answers."""
+        return {
+            "campaign": self.code,
+            "as_of": self.as_of.isoformat(),
+            "members": members_json(self.members),
+            "households": households_json(self.households),
+            "units": [
+                {"code": unit.code, "name": unit.name, "members": members_json(unit.members)}
+                for unit in self.units
+            ],
+            "groups": [
+                {
+                    "code": group.code,
+                    "name": group.name,
+                    "households": households_json(group.households),
+                }
+                for group in self.groups
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class MissingPerson:
+    """A member who must study and has not completed it yet, with the cell of the cut-off day."""
+
+    person_id: int
+    code: str
+    name: str
+    unit_id: int
+    unit_code: str
+    unit_name: str
+    grassroots_id: int
+    grassroots_name: str
+    phone: str | None
+    email: str | None
+
+
+@dataclass(frozen=True)
+class MissingHousehold:
+    """A household for which nobody has come yet."""
+
+    household_id: int
+    number: str
+    representative: str
+    unit_id: int
+
+
+@dataclass(frozen=True)
+class LedgerDifference:
+    """A roll entry that remembers something else than the ledger adds up to."""
+
+    subject: str
+    remembered: str
+    ledger: str
+
+
+def campaign_figures(
+    code: str, *, by: Actor, today: date, as_of: date | None = None
+) -> CampaignFigures:
+    """The figures of a campaign, straight from its roll: the one place all doors take them from.
+
+    With `as_of`, as they stood at the end of that day: what was covered by then, on the roll
+    before the corrections logged later.
+    """
+    session = reading()
+    campaign = campaign_for(session, by, code, today)
+    return figures_of(session, campaign, by=by, today=today, as_of=as_of)
+
+
+def figures_of(
+    session: Session, campaign: Campaign, *, by: Actor, today: date, as_of: date | None = None
+) -> CampaignFigures:
+    """The same for a campaign that has been looked up already."""
+    counts = _counts(session, campaign, RollEntry.grassroots_id, by, today, as_of)
+    targets = _targets(session, campaign)
+    known = _reporting_units(session, campaign, {key[1] for key in counts}, by, today)
+    lines = _unit_lines(counts, known, targets)
+    groups = _group_lines(session, campaign, counts, known, targets, as_of or today)
+    return CampaignFigures(
+        campaign_id=campaign.id,
+        code=campaign.code,
+        title=campaign.title,
+        state=campaign.state,
+        opens_on=campaign.opens_on,
+        deadline_on=campaign.deadline_on,
+        counts_households=campaign.household_counting != "none",
+        as_of=as_of or today,
+        members=sum_members((line.members for line in lines), campaign.members_target_percent),
+        households=sum_households(
+            (group.households for group in groups), campaign.households_target_percent
+        ),
+        units=lines,
+        groups=groups,
+    )
+
+
+def cell_figures(
+    code: str, unit_code: str, *, by: Actor, today: date
+) -> tuple[UnitFigures, tuple[UnitFigures, ...]]:
+    """A reporting unit's line and its cells' lines beneath it; NotFound when it has none there."""
+    session = reading()
+    campaign = campaign_for(session, by, code, today)
+    unit = unit_by_code(session, unit_code)
+    counts = _counts(session, campaign, RollEntry.unit_id, by, today, None, within=unit.id)
+    if not counts:
+        raise NotFound(N_("Đơn vị này không có ai trong danh sách của đợt."))
+    targets = _targets(session, campaign)
+    cells = {key[1] for key in counts}
+    known = _known_units(session, {*cells, unit.id}, campaign.cutoff_on)
+    own = targets.of(unit.id, "party")
+    whole = sum_members(
+        (_member_figure(counts, cell, targets.of(cell, "party", own)) for cell in cells), own
+    )
+    lines = tuple(
+        _unit_line(counts, known[cell], targets.of(cell, "party", own))
+        for cell in sorted(cells, key=lambda cell: known[cell].order)
+    )
+    came = sum(line.exempt_who_came for line in lines)
+    mine = known[unit.id]
+    return UnitFigures(mine.id, mine.code, mine.name, whole, came), lines
+
+
+def missing_people(
+    code: str, *, by: Actor, today: date, unit: str | None = None
+) -> list[MissingPerson]:
+    """Who must study and is not covered, by cell and given name; `unit` is a unit's code."""
+    session = reading()
+    campaign = campaign_for(session, by, code, today)
+    return missing_of(session, campaign, by=by, today=today, unit=unit)
+
+
+def missing_of(
+    session: Session, campaign: Campaign, *, by: Actor, today: date, unit: str | None = None
+) -> list[MissingPerson]:
+    """The same for a campaign that has been looked up already."""
+    rows = session.execute(
+        select(
+            Person.id,
+            Person.code,
+            Person.full_name,
+            Person.sort_key,
+            Person.phone,
+            Person.email,
+            RollEntry.unit_id,
+            RollEntry.grassroots_id,
+        )
+        .join(RollEntry, RollEntry.person_id == Person.id)
+        .where(
+            RollEntry.campaign_id == campaign.id,
+            RollEntry.population == "members",
+            RollEntry.state == "eligible",
+            RollEntry.covered_on.is_(None),
+            roll_within_scope(by, campaign.cutoff_on, today),
+            *_in_unit(session, unit, campaign.cutoff_on),
+        )
+    ).all()
+    ids = {row.unit_id for row in rows} | {row.grassroots_id for row in rows}
+    units = _known_units(session, ids, campaign.cutoff_on)
+    ordered = sorted(
+        rows,
+        key=lambda row: (
+            units[row.grassroots_id].order,
+            units[row.unit_id].order,
+            row.sort_key,
+            row.code,
+        ),
+    )
+    return [
+        MissingPerson(
+            person_id=row.id,
+            code=row.code,
+            name=row.full_name,
+            unit_id=row.unit_id,
+            unit_code=units[row.unit_id].code,
+            unit_name=units[row.unit_id].name,
+            grassroots_id=row.grassroots_id,
+            grassroots_name=units[row.grassroots_id].name,
+            phone=row.phone,
+            email=row.email,
+        )
+        for row in ordered
+    ]
+
+
+def missing_households(
+    code: str, group_code: str, *, by: Actor, today: date
+) -> list[MissingHousehold]:
+    """The households of a group for which nobody has come, by number."""
+    session = reading()
+    campaign = campaign_for(session, by, code, today)
+    group = unit_by_code(session, group_code)
+    rows = session.execute(
+        select(Household.id, Household.number, Household.representative)
+        .join(RollEntry, RollEntry.household_id == Household.id)
+        .where(
+            RollEntry.campaign_id == campaign.id,
+            RollEntry.unit_id == group.id,
+            RollEntry.state == "eligible",
+            RollEntry.covered_on.is_(None),
+            roll_within_scope(by, campaign.cutoff_on, today),
+        )
+    )
+    found = [MissingHousehold(row[0], row[1], row[2] or "", group.id) for row in rows]
+    return sorted(found, key=lambda household: natural_key(household.number))
+
+
+def coverage_differences(code: str, *, by: Actor, today: date) -> list[LedgerDifference]:
+    """Where the roll remembers something else than its marks and credits add up to."""
+    require_role(by, "admin", "staff")
+    session = reading()
+    campaign = campaign_for(session, by, code, today)
+    return [
+        LedgerDifference(one.subject, _coverage_text(one.remembered), _coverage_text(one.ledger))
+        for one in _all_differences(session, campaign.id)
+    ]
+
+
 @dataclass(frozen=True)
 class _Difference:
     """A roll entry whose remembered coverage is not what the ledger says."""
 
     entry_id: int
+    subject: str
     remembered: tuple[date | None, str | None]
     ledger: tuple[date | None, str | None]
 
@@ -107,7 +415,8 @@ def _differences(
         if completion is not None:
             ledger = (completion.covered_on, "main" if completion.in_main_round else "makeup")
         if ledger != (covered_on, covered_round):
-            found.append(_Difference(entry_id, (covered_on, covered_round), ledger))
+            subject = f"{'m' if column.key == 'person_id' else 'h'}:{subject_id}"
+            found.append(_Difference(entry_id, subject, (covered_on, covered_round), ledger))
     return found
 
 
@@ -158,3 +467,239 @@ def _write_differences(session: Session, differences: Sequence[_Difference]) -> 
             ],
         )
     return len(differences)
+
+
+def _all_differences(session: Session, campaign_id: int) -> list[_Difference]:
+    found: list[_Difference] = []
+    for column, rule in (
+        (RollEntry.person_id, _completion_rule(session, campaign_id)),
+        (RollEntry.household_id, any_meeting()),
+    ):
+        ids = session.scalars(
+            select(column).where(RollEntry.campaign_id == campaign_id, column.is_not(None))
+        )
+        for chunk in _chunks(sorted(one for one in ids if one is not None)):
+            found += _differences(session, campaign_id, column, chunk, rule)
+    return found
+
+
+def _coverage_text(covered: tuple[date | None, str | None]) -> str:
+    return f"{covered[0]} ({covered[1]})" if covered[0] else "-"
+
+
+CountKey = tuple[str, int, str, str | None]
+
+
+def _counts(
+    session: Session,
+    campaign: Campaign,
+    unit: InstrumentedAttribute[int],
+    by: Actor,
+    today: date,
+    as_of: date | None,
+    *,
+    within: int | None = None,
+) -> Counter[CountKey]:
+    """How many entries stand where: (population, unit, state, round) → number.
+
+    Reads only the coverage index when the reader sees everything.
+    """
+    where = [
+        RollEntry.campaign_id == campaign.id,
+        roll_within_scope(by, campaign.cutoff_on, today),
+    ]
+    if within is not None:
+        where += [RollEntry.population == "members", RollEntry.grassroots_id == within]
+    covered_round = _round_as_of(as_of)
+    rows = session.execute(
+        select(RollEntry.population, unit, RollEntry.state, covered_round, func.count())
+        .where(*where)
+        .group_by(RollEntry.population, unit, RollEntry.state, covered_round)
+    )
+    counts: Counter[CountKey] = Counter()
+    for population, unit_id, state, its_round, number in rows:
+        counts[(population, unit_id, state, its_round)] += number
+    if as_of is not None and as_of < today:
+        _take_back_corrections(session, campaign, where, as_of, counts)
+    return counts
+
+
+def _round_as_of(as_of: date | None) -> ColumnElement[str | None]:
+    if as_of is None:
+        return RollEntry.covered_round.expression
+    return case((RollEntry.covered_on <= as_of, RollEntry.covered_round))
+
+
+def _take_back_corrections(
+    session: Session,
+    campaign: Campaign,
+    where: Sequence[ColumnElement[bool]],
+    as_of: date,
+    counts: Counter[CountKey],
+) -> None:
+    """Count the entries corrected after the day as they stood before the first such correction."""
+    rows = session.execute(
+        select(
+            RollEntry.id,
+            RollEntry.population,
+            RollEntry.grassroots_id,
+            RollEntry.state,
+            _round_as_of(as_of),
+            RollCorrection.state_before,
+            RollCorrection.grassroots_before_id,
+        )
+        .join(RollCorrection, RollCorrection.roll_entry_id == RollEntry.id)
+        .where(*where, RollCorrection.at >= instant(as_of + timedelta(days=1), time.min))
+        .order_by(RollCorrection.id)
+    )
+    seen: set[int] = set()
+    for entry_id, population, unit_id, state, its_round, state_before, unit_before in rows:
+        if entry_id in seen:
+            continue
+        seen.add(entry_id)
+        counts[(population, unit_id, state, its_round)] -= 1
+        if state_before is not None and unit_before is not None:
+            counts[(population, unit_before, state_before, its_round)] += 1
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """The campaign's targets and those of units that have their own."""
+
+    members: int
+    households: int
+    own: dict[int, int]
+
+    def of(self, unit_id: int, tree: str, otherwise: int | None = None) -> int:
+        general = self.members if tree == "party" else self.households
+        return self.own.get(unit_id, general if otherwise is None else otherwise)
+
+
+def _targets(session: Session, campaign: Campaign) -> _Targets:
+    rows = session.execute(
+        select(CampaignTarget.unit_id, CampaignTarget.target_percent).where(
+            CampaignTarget.campaign_id == campaign.id
+        )
+    )
+    own = {row.unit_id: row.target_percent for row in rows}
+    return _Targets(campaign.members_target_percent, campaign.households_target_percent, own)
+
+
+@dataclass(frozen=True)
+class _KnownUnit:
+    """A unit as it was called on the cut-off day, and what puts it in order."""
+
+    id: int
+    code: str
+    name: str
+    tree: str
+    order: tuple[object, ...]
+
+
+def _known_units(session: Session, ids: Iterable[int], on: date) -> dict[int, _KnownUnit]:
+    wanted = sorted(set(ids))
+    names = unit_names_on(session, wanted, on)
+    found: dict[int, _KnownUnit] = {}
+    for chunk in _chunks(wanted):
+        rows = session.execute(
+            select(Unit.id, Unit.code, Unit.tree, Unit.fold, Unit.position).where(
+                Unit.id.in_(chunk)
+            )
+        )
+        for row in rows:
+            order = (row.position, natural_key(row.fold), row.code)
+            found[row.id] = _KnownUnit(row.id, row.code, names[row.id], row.tree, order)
+    return found
+
+
+def _reporting_units(
+    session: Session, campaign: Campaign, on_roll: set[int], by: Actor, today: date
+) -> dict[int, _KnownUnit]:
+    """The units that have a line: those of the roll, and covered ones with nobody on it."""
+    covered = covered_unit_ids(session, campaign.id, campaign.cutoff_on)
+    visible = units_visible_to(session, by, today)
+    if visible is not None:
+        covered &= visible
+    reporting = session.scalars(
+        select(Unit.id)
+        .join(UnitKind, UnitKind.code == Unit.kind_code)
+        .where(
+            ((UnitKind.tree == "party") & UnitKind.is_grassroots)
+            | ((UnitKind.tree == "residential") & UnitKind.holds_people),
+            Unit.valid_from <= campaign.cutoff_on,
+            Unit.valid_to.is_(None) | (Unit.valid_to > campaign.cutoff_on),
+        )
+    )
+    ids = on_roll | {unit_id for unit_id in reporting if unit_id in covered}
+    return _known_units(session, ids, campaign.cutoff_on)
+
+
+def _member_figure(counts: Counter[CountKey], unit_id: int, target: int) -> MemberFigure:
+    def number(state: str, *rounds: str | None) -> int:
+        return sum(counts[("members", unit_id, state, one)] for one in rounds)
+
+    eligible = number("eligible", None, "main", "makeup")
+    exempt = number("exempt", None, "main", "makeup")
+    main, makeup = number("eligible", "main"), number("eligible", "makeup")
+    return MemberFigure(eligible + exempt, exempt, eligible, main + makeup, main, makeup, target)
+
+
+def _unit_line(counts: Counter[CountKey], unit: _KnownUnit, target: int) -> UnitFigures:
+    came = sum(counts[("members", unit.id, "exempt", one)] for one in ("main", "makeup"))
+    return UnitFigures(unit.id, unit.code, unit.name, _member_figure(counts, unit.id, target), came)
+
+
+def _unit_lines(
+    counts: Counter[CountKey], known: dict[int, _KnownUnit], targets: _Targets
+) -> tuple[UnitFigures, ...]:
+    party = sorted(
+        (unit for unit in known.values() if unit.tree == "party"), key=lambda unit: unit.order
+    )
+    return tuple(_unit_line(counts, unit, targets.of(unit.id, unit.tree)) for unit in party)
+
+
+def _group_lines(
+    session: Session,
+    campaign: Campaign,
+    counts: Counter[CountKey],
+    known: dict[int, _KnownUnit],
+    targets: _Targets,
+    as_of: date,
+) -> tuple[GroupFigures, ...]:
+    if campaign.household_counting == "none":
+        return ()
+    declared = (
+        _declared(session, campaign.id, as_of) if campaign.household_counting == "tally" else None
+    )
+    lines = []
+    residential = (unit for unit in known.values() if unit.tree == "residential")
+    for unit in sorted(residential, key=lambda unit: unit.order):
+        numbers = {
+            its_round: counts[("households", unit.id, "eligible", its_round)]
+            for its_round in (None, "main", "makeup")
+        }
+        covered = numbers["main"] + numbers["makeup"]
+        if declared is not None:
+            covered = declared.get(unit.id, 0)
+        figure = HouseholdFigure(sum(numbers.values()), covered, targets.of(unit.id, unit.tree))
+        lines.append(GroupFigures(unit.id, unit.code, unit.name, figure))
+    return tuple(lines)
+
+
+def _declared(session: Session, campaign_id: int, as_of: date) -> dict[int, int]:
+    """What each group's head declared last, by the day it stands for."""
+    rows = session.execute(
+        select(HouseholdTally.unit_id, HouseholdTally.households)
+        .where(HouseholdTally.campaign_id == campaign_id, HouseholdTally.declared_on <= as_of)
+        .order_by(HouseholdTally.declared_on, HouseholdTally.id)
+    )
+    return {row.unit_id: row.households for row in rows}
+
+
+def _in_unit(session: Session, code: str | None, on: date) -> list[ColumnElement[bool]]:
+    """The condition that an entry is of a unit or below it, by the roll or that day's tree."""
+    if code is None:
+        return []
+    unit = unit_by_code(session, code)
+    below = units_below(session, [unit.id], on)
+    return [RollEntry.unit_id.in_(below) | (RollEntry.grassroots_id == unit.id)]
