@@ -1,10 +1,10 @@
-"""The door for commands: `flask …`; data on stdout, messages on stderr; exit 0, 1 refused, 2 usage."""
+"""The door for commands: `flask …`; data on stdout, messages on stderr, exit 0, 1 or 2 (usage)."""
 
 from flask import Flask
 
-from cli import demo, serve
+from cli import account, demo, serve
 
-COMMANDS: tuple[object, ...] = (demo, serve)
+COMMANDS: tuple[object, ...] = (account, demo, serve)
 
 
 def init_app(app: Flask) -> None:

@@ -59,6 +59,11 @@ def unit_by_code(session: Session, code: str) -> Unit:
     return unit
 
 
+def unit_id_of_code(code: str) -> int:
+    """The id of the unit with that code; NotFound otherwise."""
+    return unit_by_code(reading(), code).id
+
+
 def unit_names_on(session: Session, unit_ids: Iterable[int], on: date) -> dict[int, str]:
     """What the units were called on a day; a unit without a name that day keeps its present one."""
     wanted = sorted(set(unit_ids))

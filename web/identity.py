@@ -8,11 +8,13 @@ from typing import ParamSpec, TypeVar
 
 from flask import Flask, g, session
 from flask_login import LoginManager, current_user, login_user, logout_user
+from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from rules.permissions import Actor
 from rules.refusals import N_, NotAllowed
 from services import accounts
+from web.errors import wants_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,6 +61,8 @@ def sign_in(account_id: int, device: str) -> None:
     actor = accounts.actor_of_sign_in(token, now=now())
     if actor is None:
         raise NotAllowed(N_("Tài khoản này đã bị khoá. Hãy hỏi quản trị viên."))
+    if current_user.is_authenticated:
+        accounts.end_sign_in(current_user.token, now=now())
     session.clear()
     login_user(SignedIn(token, actor))
     session.permanent = True
@@ -79,6 +83,8 @@ def requires(*roles: str) -> Callable[[Callable[P, R]], Callable[P, R | Response
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
             if not current_user.is_authenticated:
+                if wants_json():
+                    raise Unauthorized()
                 unauthorized: Response = login_manager.unauthorized()
                 return unauthorized
             if roles and not current_actor().has_any(*roles):

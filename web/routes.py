@@ -3,7 +3,17 @@
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-BLUEPRINTS: tuple[object, ...] = ()
+from web import (
+    accounts,
+    home,
+    preferences,
+)
+
+BLUEPRINTS: tuple[object, ...] = (
+    home,
+    accounts,
+    preferences,
+)
 
 
 def init_app(app: Flask, csrf: CSRFProtect) -> None:
