@@ -76,7 +76,7 @@ UNFINISHED = re.compile(r"\b(?:TO" + "DO|FIX" + "ME)\b")
 ELSEWHERE = (
     "pypi" + ".org", "pythonhosted" + ".org", "registry.npm" + "js", "jsdelivr" + ".net",
     "unpkg" + ".com", "googleapis" + ".com", "cdnjs" + ".",
-    "/wo" + "rk/", "/ro" + "ot/", "/op" + "t/wheels", "/t" + "mp/", "file" + ":///",
+    "/wo" + "rk/", "/ro" + "ot/", "/op" + "t/wheels", "/t" + "mp/", "file" + ":///op",
 )  # fmt: skip
 
 
