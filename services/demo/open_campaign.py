@@ -13,7 +13,7 @@ from services.demo.writer import Writer
 TOPIC = "Học tập, quán triệt Nghị quyết Đại hội Đảng bộ thành phố"
 DAYS_OPEN = 35
 DAYS_LEFT = 20
-HELD_SHARE = 0.86
+HELD_SHARE = 0.93
 ATTENDANCE = 0.9
 
 
@@ -204,7 +204,7 @@ def _household_evenings(writer: Writer, city: City, present: Present) -> None:
     random = writer.random
     for group in city.groups:
         came = random.sample(
-            group.households, len(group.households) * random.randint(52, 84) // 100
+            group.households, len(group.households) * random.randint(58, 92) // 100
         )
         if random.random() < 0.12:
             came = []

@@ -111,6 +111,7 @@ def _take_register(writer: Writer, meeting: int, starts_at: datetime, said: list
             id=mark,
             **facts,
             tapped_at=tapped_at,
+            corrected_at=tapped_at,
             received_at=tapped_at + timedelta(seconds=2),
             device="demo",
             source="phone",

@@ -1,0 +1,124 @@
+"""The demonstration city's figures come out exactly, from rows, by the same functions as real data."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from models import FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, db
+from rules.permissions import SYSTEM
+from rules.refusals import Malformed, Refusal
+from services import coverage, demo
+from tests.world import build_world
+
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+
+
+def load(scale: str, seed: int = 2015) -> list[tuple[str, int]]:
+    """Load a demonstration and return what it told of its progress."""
+    told: list[tuple[str, int]] = []
+    demo.load_demo(
+        scale=scale, seed=seed, now=NOW, progress=lambda text, percent: told.append((text, percent))
+    )
+    return told
+
+
+def fingerprint() -> list[Any]:
+    """What two loadings with one seed must share."""
+    people = db.session.scalars(select(Person.full_name).order_by(Person.id).limit(200)).all()
+    marks = db.session.scalars(select(Mark.id).order_by(Mark.id).limit(200)).all()
+    covered = db.session.scalar(select(func.count()).where(RollEntry.covered_on.is_not(None)))
+    return [list(people), list(marks), covered]
+
+
+@pytest.fixture
+def ward(app: Flask) -> Iterator[Flask]:
+    with app.app_context():
+        load("ward")
+        yield app
+
+
+def test_the_ward_has_the_shape_of_a_ward(ward: Flask) -> None:
+    figures = coverage.campaign_figures("NQDH26", by=SYSTEM, today=NOW.date())
+    assert 1_300 < figures.members.total < 1_900
+    assert figures.households.total == 8_400
+    assert figures.members.short > 0, "the open campaign shows a shortfall"
+    assert len(figures.groups) == 30
+    assert len(figures.units) == 60
+
+
+def test_coverage_of_the_demonstration_is_what_its_ledger_says(ward: Flask) -> None:
+    assert coverage.coverage_differences("NQDH26", by=SYSTEM, today=NOW.date()) == []
+
+
+def test_one_seed_gives_the_same_city_again(app: Flask) -> None:
+    with app.app_context():
+        load("ward", seed=7)
+        first = fingerprint()
+        db.session.remove()
+        db.drop_all()
+        db.create_all()
+        load("ward", seed=7)
+        assert fingerprint() == first
+
+
+def test_another_seed_gives_other_people(app: Flask) -> None:
+    with app.app_context():
+        load("ward", seed=7)
+        first = fingerprint()
+        db.session.remove()
+        db.drop_all()
+        db.create_all()
+        load("ward", seed=8)
+        assert fingerprint()[0] != first[0]
+
+
+def test_a_database_with_data_is_refused_and_left_alone(app: Flask) -> None:
+    with app.app_context():
+        build_world()
+        before = db.session.scalar(select(func.count()).select_from(Person))
+        with pytest.raises(Refusal, match="trống"):
+            load("ward")
+        assert db.session.scalar(select(func.count()).select_from(Person)) == before
+
+
+def test_an_unknown_scale_is_refused(app: Flask) -> None:
+    with app.app_context(), pytest.raises(Malformed, match="ward"):
+        load("galaxy")
+
+
+def test_there_is_a_meeting_now_that_a_phone_can_open(ward: Flask) -> None:
+    lines = demo.welcome_lines("http://127.0.0.1:5000", "secret", now=NOW)
+    again = demo.welcome_lines("http://127.0.0.1:5000", "secret", now=NOW)
+    assert lines == again, "the same links at every start"
+    assert any("/attendance/link/" in line for line in lines)
+    assert any(line.endswith(".ics") for line in lines)
+    link = db.session.scalars(select(MeetingLink)).one()
+    meeting = db.session.get_one(Meeting, link.meeting_id)
+    assert abs((meeting.starts_at - NOW).total_seconds()) <= 3_600
+    assert db.session.scalar(select(func.count()).select_from(FeedToken)) == 1
+
+
+def test_real_data_gets_no_welcome(app: Flask) -> None:
+    with app.app_context():
+        build_world()
+        assert demo.welcome_lines("http://127.0.0.1:5000", "secret", now=NOW) == []
+
+
+@pytest.mark.backends("sqlite")
+def test_the_city_reproduces_the_published_figures(app: Flask) -> None:
+    with app.app_context():
+        told = load("city")
+        assert told[-1][1] == 100
+        figures = coverage.campaign_figures("NQTW4", by=SYSTEM, today=NOW.date())
+        members = figures.members
+        assert (members.covered, members.eligible, members.percent) == (4_826, 4_947, "97.5")
+        assert (members.need, members.short, members.met) == (4_700, 0, True)
+        assert members.covered == members.covered_main + members.covered_makeup
+        assert figures.households.met
+        assert coverage.coverage_differences("NQTW4", by=SYSTEM, today=NOW.date()) == []
+        assert len(figures.units) == 55
+        assert len(figures.groups) == 104
