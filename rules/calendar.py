@@ -2,16 +2,16 @@
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 
-from rules.days import LOCAL
+from rules.days import LOCAL, instant, local_day
 from rules.refusals import N_, Malformed
 
 NEUTRAL_TITLE = "Học tập"
 CANCELLED_PREFIX = "ĐÃ HUỶ: "
-PAST_DAYS = 30
-FUTURE_DAYS = 365
+CANCELLED_DAYS = 30
+FEED_EVENTS = 1000
 TITLE_CHARACTERS = 200
 TEXT_CHARACTERS = 2000
 
@@ -88,13 +88,13 @@ def neutral(facts: MeetingFacts) -> MeetingFacts:
     return replace(facts, summary=NEUTRAL_TITLE, description="", categories=())
 
 
-def feed_window(now: datetime) -> tuple[datetime, datetime]:
-    """Give the first and last start a feed carries: 30 days back, 365 ahead, by whole UTC days.
+def feed_window(now: datetime, days_back: int, days_ahead: int) -> tuple[datetime, datetime]:
+    """Give the first and last start that a feed carries, by whole local days.
 
     Whole days, so that a feed keeps its bytes between two changes.
     """
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return today - timedelta(days=PAST_DAYS), today + timedelta(days=FUTURE_DAYS + 1)
+    today = instant(local_day(now), time())
+    return today - timedelta(days=days_back), today + timedelta(days=days_ahead + 1)
 
 
 def clean_text(text: str) -> str:

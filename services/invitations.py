@@ -381,7 +381,7 @@ def _current(session: Session, meeting: Meeting) -> list[Recipient]:
     listed = select(Invitation.person_id, Invitation.unit_id).where(
         Invitation.meeting_id == meeting.id, Invitation.removed_at.is_(None)
     )
-    units = dict(session.execute(listed).tuples())
+    units = dict(session.execute(listed).all())
     people = _without_speakers(session, meeting, _people(session, units))
     return [*people, *_speakers(session, meeting)]
 

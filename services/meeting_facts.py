@@ -5,9 +5,10 @@ import hashlib
 from sqlalchemy.orm import Session
 
 from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block
-from models import Meeting, MeetingPoint, Setting
+from models import Meeting, MeetingPoint
 from rules.calendar import MeetingFacts, clean_line, neutral
 from services.office import office
+from services.settings import setting_text
 
 KIND_NAMES = {
     "study": "Học nghị quyết",
@@ -58,13 +59,7 @@ def point_place(point: MeetingPoint) -> str:
 
 def organizer_of(session: Session) -> Organizer:
     """Give who calls the meetings: the sender's address and the name the board chose for it."""
-    return Organizer(office().mail_from, setting_text(session, "mail_name", "Lịch học tập"))
-
-
-def setting_text(session: Session, key: str, default: str) -> str:
-    """Give one of the board's settings, or its default."""
-    row = session.get(Setting, key)
-    return row.value if row is not None and row.value else default
+    return Organizer(office().mail_from, setting_text(session, "mail_name"))
 
 
 def keep_blocks(meeting: Meeting, organizer: Organizer) -> None:

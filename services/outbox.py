@@ -539,7 +539,7 @@ def counts(*, now: datetime) -> Counts:
     """Count the outbox by state; the oldest due time is of what should have left by now."""
     session = reading()
     counted = select(OutgoingMessage.state, func.count()).group_by(OutgoingMessage.state)
-    by_state = dict(session.execute(counted).tuples())
+    by_state = dict(session.execute(counted).all())
     oldest = session.scalar(
         select(func.min(OutgoingMessage.due_at)).where(
             OutgoingMessage.state.in_(UNFINISHED), OutgoingMessage.due_at <= now

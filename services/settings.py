@@ -64,6 +64,15 @@ SPECS = {
             14,
         ),
         SettingSpec(
+            "register_lock_days",
+            "number",
+            "3",
+            N_("Tự khoá sổ đã nộp sau (ngày)"),
+            N_("Sau đó muốn sửa phải gửi yêu cầu mở sổ kèm lý do."),
+            1,
+            60,
+        ),
+        SettingSpec(
             "feed_days_back",
             "number",
             "90",
@@ -85,7 +94,7 @@ SPECS = {
             "neutral_titles",
             "flag",
             "1",
-            N_("Lịch điện thoại dùng tên trung tính (“Lịch họp”)"),
+            N_("Lịch điện thoại dùng tên trung tính (“Học tập”)"),
             N_("Áp dụng cho người mới thêm; từng người có thể chọn khác."),
         ),
         SettingSpec(

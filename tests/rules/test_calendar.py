@@ -101,11 +101,11 @@ def test_a_cancelled_meeting_says_so_in_its_title() -> None:
     assert shown_title(replace(FACTS, cancelled=True)) == CANCELLED_PREFIX + FACTS.summary
 
 
-def test_the_feed_window_holds_still_within_a_day() -> None:
-    assert feed_window(NOW) == feed_window(NOW + timedelta(hours=20))
-    start, end = feed_window(NOW)
-    assert start < NOW - timedelta(days=29)
-    assert end > NOW + timedelta(days=364)
+def test_the_feed_window_holds_still_within_a_local_day() -> None:
+    assert feed_window(NOW, 30, 365) == feed_window(NOW + timedelta(hours=16), 30, 365)
+    start, end = feed_window(NOW, 30, 365)
+    assert start <= NOW - timedelta(days=30)
+    assert end >= NOW + timedelta(days=365)
 
 
 @given(st.text())

@@ -1,0 +1,49 @@
+"""When scheduled work is due: slots on the local calendar, each caught up with for a bounded time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from rules.days import instant, local_day
+
+TICK_SECONDS = 10
+SILENT_AFTER = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Once a local day at a time; a missed slot is made up for within `catch_up`."""
+
+    at: time
+    catch_up: timedelta = timedelta(hours=12)
+    weekday: int | None = None
+
+    def slots(self, now: datetime) -> Iterator[datetime]:
+        """The slots that are due now and not too old, oldest first; whether they ran is a row."""
+        day = local_day(now - self.catch_up)
+        while (slot := instant(day, self.at)) <= now:
+            right_day = self.weekday is None or day.weekday() == self.weekday
+            if right_day and now - slot <= self.catch_up:
+                yield slot
+            day += timedelta(days=1)
+
+
+def is_silent(last_tick_at: datetime | None, now: datetime) -> bool:
+    """Whether the clock has been silent for too long; it then sends nothing."""
+    return last_tick_at is None or now - last_tick_at > SILENT_AFTER
+
+
+def reminder_slot(
+    starts_at: datetime, minutes_before: int, *, published_at: datetime | None, now: datetime
+) -> datetime | None:
+    """Give when a reminder fell due, if it is due now; None when it is too early or too late.
+
+    Nobody is reminded after the start, of a meeting published after the reminder was due (the
+    invitation itself has just said it), or so late that the next reminder is nearer: at most half
+    of its own distance, and never more than a day.
+    """
+    due = starts_at - timedelta(minutes=minutes_before)
+    late_by = min(timedelta(minutes=minutes_before) / 2, timedelta(days=1))
+    if not due <= now < starts_at or now - due > late_by:
+        return None
+    return due if published_at is None or published_at < due else None
