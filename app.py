@@ -66,6 +66,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
             mail_from=settings.mail_from,
             secret_key=settings.secret_key,
             mail_rate_per_minute=settings.mail_rate_per_minute,
+            uploads=settings.instance / "uploads",
         )
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it

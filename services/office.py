@@ -1,6 +1,7 @@
 """What the services need to know of the installation: its address, its mail sender, its secret."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Office:
     mail_from: str
     secret_key: str
     mail_rate_per_minute: int = 600
+    uploads: Path = Path("instance/uploads")
 
     @property
     def domain(self) -> str:
