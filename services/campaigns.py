@@ -201,12 +201,12 @@ def campaign_for(
     return campaign
 
 
-def roll_within_scope(by: Actor, cutoff_on: date, today: date) -> ColumnElement[bool]:
+def roll_within_scope(by: Actor, cutoff_on: date, today: date, *roles: str) -> ColumnElement[bool]:
     """The condition on `RollEntry` for an actor: units within scope today or on the cut-off day.
 
     Both days, so that the figures of a past campaign do not shrink when a unit is dissolved.
     """
-    granted = granted_unit_ids(by)
+    granted = granted_unit_ids(by, *roles)
     if granted is None:
         return true()
     if not granted:

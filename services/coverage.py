@@ -270,9 +270,16 @@ def missing_people(
 
 
 def missing_of(
-    session: Session, campaign: Campaign, *, by: Actor, today: date, unit: str | None = None
+    session: Session,
+    campaign: Campaign,
+    *,
+    by: Actor,
+    today: date,
+    unit: str | None = None,
+    role: str | None = None,
 ) -> list[MissingPerson]:
-    """The same for a campaign that has been looked up already."""
+    """The same for a campaign that has been looked up already; `role` narrows the scope to its."""
+    roles = (role,) if role else ()
     rows = session.execute(
         select(
             Person.id,
@@ -290,7 +297,7 @@ def missing_of(
             RollEntry.population == "members",
             RollEntry.state == "eligible",
             RollEntry.covered_on.is_(None),
-            roll_within_scope(by, campaign.cutoff_on, today),
+            roll_within_scope(by, campaign.cutoff_on, today, *roles),
             *_in_unit(session, unit, campaign.cutoff_on),
         )
     ).all()

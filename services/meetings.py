@@ -195,22 +195,33 @@ def publish_meetings(
     """
     with writing() as session:
         meetings = _own_meetings(session, meeting_ids, now, by)
-        fields = [fields_of(session, meeting) for meeting in meetings]
-        wanted = [
-            wanted_by(session, each, meeting.id)
-            for each, meeting in zip(fields, meetings, strict=True)
-        ]
-        found = clashes_among(session, wanted, by=by)
-        for meeting, each, clashes in zip(meetings, fields, found, strict=True):
-            state = next_meeting_state(
-                MeetingState(meeting.state), "publish", now=now, details=details_of(session, each)
-            )
-            _refuse_blocks(clashes, override_reason)
-            meeting.state, meeting.published_at = state.value, now
-            meeting.modified_at = next_last_modified(meeting.modified_at, now)
-            _record(session, meeting, "published", now=now, by=by, reason=override_reason)
-            invitations.announce_published(session, meeting, now=now, by=by)
+        publish_drafts(session, meetings, override_reason=override_reason, now=now, by=by)
         return len(meetings)
+
+
+def publish_drafts(
+    session: Session,
+    meetings: Sequence[Meeting],
+    *,
+    override_reason: str = "",
+    now: datetime,
+    by: Actor,
+) -> None:
+    """The same for drafts in the caller's transaction."""
+    fields = [fields_of(session, meeting) for meeting in meetings]
+    wanted = [
+        wanted_by(session, each, meeting.id) for each, meeting in zip(fields, meetings, strict=True)
+    ]
+    found = clashes_among(session, wanted, by=by)
+    for meeting, each, clashes in zip(meetings, fields, found, strict=True):
+        state = next_meeting_state(
+            MeetingState(meeting.state), "publish", now=now, details=details_of(session, each)
+        )
+        _refuse_blocks(clashes, override_reason)
+        meeting.state, meeting.published_at = state.value, now
+        meeting.modified_at = next_last_modified(meeting.modified_at, now)
+        _record(session, meeting, "published", now=now, by=by, reason=override_reason)
+        invitations.announce_published(session, meeting, now=now, by=by)
 
 
 def cancel_meeting(meeting_id: int, reason: str, *, now: datetime, by: Actor) -> None:
