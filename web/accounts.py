@@ -15,7 +15,7 @@ from rules.refusals import N_, TooManyAttempts
 from services import accounts, sign_ins, units
 from web import identity
 from web.errors import sentence_of
-from web.fields import Part, at_most, attempt, id_or_none, needed, said
+from web.fields import Part, at_most, attempt, choices, id_or_none, needed, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -52,7 +52,7 @@ class ProfileForm(Form):
 
     name = StringField(said(N_("Họ và tên")), [needed(), at_most(180)])
     language = SelectField(
-        said(N_("Ngôn ngữ")), [needed()], choices=[("vi", "Tiếng Việt"), ("en", "English")]
+        said(N_("Ngôn ngữ")), [needed()], choices={"vi": "Tiếng Việt", "en": "English"}
     )
 
 
@@ -85,8 +85,8 @@ class AccountForm(Form):
         everything = [("", _("Toàn hệ thống"))]
         offered = [*everything, *units.unit_options(actor, local_day(now()))]
         for line in self.grants:
-            line.form.role.choices = roles
-            line.form.unit.choices = offered
+            line.form.role.choices = choices(roles)
+            line.form.unit.choices = choices(offered)
 
     def wanted_grants(self) -> list[Grant]:
         """The lines that name a role."""

@@ -1,11 +1,11 @@
 """Form fields that several features use, and refusals shown at the form that met them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import wtforms
 from flask_babel import lazy_gettext
-from wtforms import DateField, Field
+from wtforms import DateField, Field, SelectChoice
 from wtforms.meta import DefaultMeta
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
@@ -64,6 +64,13 @@ class DayField(DateField):
         if self.data is not None and not 1900 <= self.data.year <= 2100:
             self.data = None
             raise ValueError(self.gettext("Not a valid date value."))
+
+
+def choices(pairs: Iterable[tuple[object, object]]) -> list[SelectChoice]:
+    """What a select offers, from values and labels."""
+    return [
+        SelectChoice(value="" if value is None else value, label=label) for value, label in pairs
+    ]
 
 
 def id_or_none(value: object) -> int | None:
