@@ -113,16 +113,18 @@ class SqliteStore:
 
 
 class PostgresqlStore:
-    """One database of the throw-away server, copied from a template before each test."""
+    """One database of the throw-away server, emptied before each test.
+
+    Deleting the few rows of a test takes two milliseconds; a new copy of a template takes 500.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.url = cluster.url("test")
-        self.template_url = cluster.url("template_test")
-        cluster.create("template_test")
+        self.url = self.template_url = cluster.url("test")
+        cluster.create("test")
 
     def reset(self) -> None:
-        self.cluster.create("test", template="template_test")
+        self.cluster.empty_tables("test")
 
     def empty(self) -> str:
         self.cluster.create("empty")
