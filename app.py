@@ -22,6 +22,7 @@ import web.identity
 import web.navigation
 import web.routes
 from config import ROOT, Config
+from gateways.smtp import SmtpSettings
 from models import db
 from services import office
 
@@ -67,6 +68,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
             secret_key=settings.secret_key,
             mail_rate_per_minute=settings.mail_rate_per_minute,
             uploads=settings.instance / "uploads",
+            smtp=_smtp(settings),
+            mailbox_folder=settings.instance / "mailbox",
         )
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -77,6 +80,19 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.routes.init_app(app, csrf)
     cli.init_app(app)
     return app
+
+
+def _smtp(settings: Config) -> SmtpSettings | None:
+    """The mail server, or None when mail stays in the local mailbox."""
+    if not settings.smtp_host:
+        return None
+    return SmtpSettings(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        starttls=settings.smtp_starttls,
+    )
 
 
 def _engine_options(database_url: str) -> dict[str, object]:

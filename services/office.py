@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateways.smtp import SmtpSettings
+
 
 @dataclass(frozen=True)
 class Office:
@@ -12,6 +14,8 @@ class Office:
     mail_from: str
     secret_key: str
     mail_rate_per_minute: int = 600
+    smtp: SmtpSettings | None = None
+    mailbox_folder: Path = Path("instance/mailbox")
     uploads: Path = Path("instance/uploads")
 
     @property

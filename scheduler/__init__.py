@@ -1,0 +1,1 @@
+"""The clock: another door into the services, which decides nothing."""

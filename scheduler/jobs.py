@@ -1,0 +1,46 @@
+"""The whole timetable as data: what is looked at on every tick, and what is due once a day."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from rules.clock import Daily
+from services import clock, reminders
+
+
+@dataclass(frozen=True)
+class EveryTick:
+    """Work that finds out by itself what is due; nothing due costs one query."""
+
+    name: str
+    run: Callable[[datetime], object]
+
+
+@dataclass(frozen=True)
+class OnceADay:
+    """Work with a slot a day; the slot is claimed in the transaction of its effect."""
+
+    name: str
+    when: Daily
+    run: Callable[[datetime, datetime], object]
+
+
+EVERY_TICK = (EveryTick("remind", lambda now: reminders.remind(now=now)),)
+
+ONCE_A_DAY = (
+    OnceADay(
+        "forget_old_runs",
+        Daily(time(3, 0)),
+        lambda slot, now: clock.forget_old_runs(slot, now=now),
+    ),
+    OnceADay(
+        "warn_of_risk",
+        Daily(time(7, 0)),
+        lambda slot, now: reminders.warn_of_risk(slot, now=now),
+    ),
+    OnceADay(
+        "chase_registers",
+        Daily(time(19, 0), catch_up=timedelta(hours=4)),
+        lambda slot, now: reminders.chase_registers(slot, now=now),
+    ),
+)
