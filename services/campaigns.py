@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, delete, false, func, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
     Campaign,
@@ -209,10 +209,28 @@ def roll_within_scope(by: Actor, cutoff_on: date, today: date, *roles: str) -> C
     granted = granted_unit_ids(by, *roles)
     if granted is None:
         return true()
+    return or_(
+        reporting_within_scope(by, cutoff_on, today, *roles),
+        _within_days(RollEntry.unit_id, granted, cutoff_on, today),
+    )
+
+
+def reporting_within_scope(
+    by: Actor, cutoff_on: date, today: date, *roles: str
+) -> ColumnElement[bool]:
+    """The part of that condition which the coverage index answers alone: whole reporting units."""
+    granted = granted_unit_ids(by, *roles)
+    if granted is None:
+        return true()
+    return _within_days(RollEntry.grassroots_id, granted, cutoff_on, today)
+
+
+def _within_days(
+    column: InstrumentedAttribute[int], granted: frozenset[int], *days: date
+) -> ColumnElement[bool]:
     if not granted:
         return false()
-    days = {cutoff_on, today}
-    return or_(*(RollEntry.unit_id.in_(subtree(granted, day)) for day in days))
+    return or_(*(column.in_(subtree(granted, day)) for day in set(days)))
 
 
 def covered_unit_ids(session: Session, campaign_id: int, on: date) -> frozenset[int]:

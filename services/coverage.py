@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
@@ -40,10 +40,16 @@ from rules.days import instant, local_day
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from services import audit
-from services.access import require_role, units_visible_to
-from services.campaigns import campaign_for, covered_unit_ids, roll_within_scope, units_below
+from services.access import granted_unit_ids, require_role, units_visible_to
+from services.campaigns import (
+    campaign_for,
+    covered_unit_ids,
+    reporting_within_scope,
+    roll_within_scope,
+    units_below,
+)
 from services.transaction import reading, writing
-from services.units import natural_key, unit_by_code, unit_names_on
+from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
 
 CHUNK = 400
 TAKES_PLACE = ("published", "held")
@@ -513,7 +519,7 @@ def _counts(
     """
     where = [
         RollEntry.campaign_id == campaign.id,
-        roll_within_scope(by, campaign.cutoff_on, today),
+        _counted_scope(session, campaign, by, today),
     ]
     if within is not None:
         where += [RollEntry.population == "members", RollEntry.grassroots_id == within]
@@ -529,6 +535,20 @@ def _counts(
     if as_of is not None and as_of < today:
         _take_back_corrections(session, campaign, where, as_of, counts)
     return counts
+
+
+def _counted_scope(
+    session: Session, campaign: Campaign, by: Actor, today: date
+) -> ColumnElement[bool]:
+    """The reader's scope; cells are looked at only for somebody who answers for a cell alone."""
+    granted = granted_unit_ids(by)
+    if granted is None:
+        return true()
+    days = (campaign.cutoff_on, today)
+    reporting = [grassroots_of(session, granted, day) for day in days]
+    if all(above[unit_id] == unit_id for above in reporting for unit_id in granted):
+        return reporting_within_scope(by, *days)
+    return roll_within_scope(by, *days)
 
 
 def _round_as_of(as_of: date | None) -> ColumnElement[str | None]:
