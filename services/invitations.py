@@ -91,6 +91,15 @@ class _Place:
     source: str
 
 
+@dataclass(frozen=True)
+class _Guests:
+    """How a guest list changed: who came, who went, and whose point of the meeting is another."""
+
+    added: list[Recipient]
+    removed: list[Recipient]
+    moved: set[int]
+
+
 def announce_published(session: Session, meeting: Meeting, *, now: datetime, by: Actor) -> Told:
     """Make the guest list of a meeting that has just become published and ask everyone to come.
 
@@ -121,23 +130,27 @@ def announce_changed(
     """
     _refresh(session, meeting)
     change = change_between(before, facts_of(meeting))
-    added, removed = _sync_guests(session, meeting, now)
-    removed += _removed_speakers(session, meeting)
+    guests = _sync_guests(session, meeting, now)
+    removed = [*guests.removed, *_removed_speakers(session, meeting)]
     meeting.sequence = next_sequence(before.sequence, change)
-    if removed and change is not Change.SUBSTANCE:
+    if (removed or guests.moved) and change is not Change.SUBSTANCE:
         meeting.sequence += 1
-    if change is not Change.NONE or removed:
+    if change is not Change.NONE or removed or guests.moved:
         meeting.modified_at = next_last_modified(before.last_modified_at, now)
     keep_blocks(meeting, organizer_of(session))
     told = [_withdraw(session, meeting, removed, now)]
     if change is Change.SUBSTANCE:
         _forget_replies(session, meeting)
-    new = {one.key for one in added}
+    new = {one.key for one in guests.added}
     everyone = _current(session, meeting)
     told.append(_tell(session, meeting, "request", [p for p in everyone if p.key in new], now))
-    if change is Change.SUBSTANCE or (change is Change.WORDING and tell):
-        rest = [one for one in everyone if one.key not in new]
-        told.append(_tell(session, meeting, "update", rest, now))
+    tells_all = change is Change.SUBSTANCE or (change is Change.WORDING and tell)
+    rest = [
+        one
+        for one in everyone
+        if one.key not in new and (tells_all or one.person_id in guests.moved)
+    ]
+    told.append(_tell(session, meeting, "update", rest, now))
     total = Told(sum(one.mails for one in told), sum(one.calls for one in told))
     _record(session, meeting, "told_change", total, now=now, by=by)
     return total
@@ -268,10 +281,8 @@ def _holds(table: Any, day: object) -> Any:
     return and_(table.valid_from <= day, or_(table.valid_to.is_(None), table.valid_to > day))
 
 
-def _sync_guests(
-    session: Session, meeting: Meeting, now: datetime
-) -> tuple[list[Recipient], list[Recipient]]:
-    """Bring the invitations in line with who is expected; gives who came and who went."""
+def _sync_guests(session: Session, meeting: Meeting, now: datetime) -> _Guests:
+    """Bring the invitations in line with who is expected now."""
     expected = _expected_places(session, meeting)
     rows = {
         row.person_id: row
@@ -284,20 +295,30 @@ def _sync_guests(
         for row in rows.values()
         if row.removed_at is None and row.source not in BY_HAND and row.person_id not in expected
     ]
+    moved = {
+        person
+        for person, place in expected.items()
+        if person in rows and person not in back and _moves(rows[person], place)
+    }
     for person in back:
-        rows[person].removed_at = None
-        rows[person].reply = "none"
+        rows[person].removed_at, rows[person].reply = None, "none"
+        _moves(rows[person], expected[person])
     for person in gone:
         rows[person].removed_at = now
-    for person, place in expected.items():
-        if person in rows and rows[person].source not in BY_HAND:
-            rows[person].unit_id, rows[person].point_id = place.unit_id, place.point_id
     _insert_guests(session, meeting, {person: expected[person] for person in fresh}, now)
     session.flush()
-    units = {person: place.unit_id for person, place in expected.items()}
-    added = _people(session, {person: units[person] for person in (*fresh, *back)})
+    added = _people(session, {person: expected[person].unit_id for person in (*fresh, *back)})
     added += [one for one in _speakers(session, meeting) if not _was_asked(session, meeting, one)]
-    return added, _people(session, {person: rows[person].unit_id for person in gone})
+    removed = _people(session, {person: rows[person].unit_id for person in gone})
+    return _Guests(added, removed, moved)
+
+
+def _moves(row: Invitation, place: _Place) -> bool:
+    """Bring an invitation to where its person is expected now; says whether the point changed."""
+    if row.source in BY_HAND:
+        return False
+    was, row.unit_id, row.point_id = row.point_id, place.unit_id, place.point_id
+    return was != place.point_id
 
 
 def _insert_guests(
