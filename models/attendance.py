@@ -15,7 +15,8 @@ class Mark(Model):
 
     `id` is made on the phone, so the same mark sent twice is one row. `status` "none" with
     `annuls` takes an earlier mark back. The unit is that of the day. Rows are never changed or
-    deleted. `subject` is "m:<person id>", "h:<household id>" or "w:<walk-in uuid>".
+    deleted. `subject` is "m:<person id>", "h:<household id>" or "w:<walk-in uuid>". `tapped_at` is
+    what the device's clock said; `corrected_at` the same moment without that clock's error.
     """
 
     __tablename__ = "mark"
@@ -43,6 +44,7 @@ class Mark(Model):
     status: Mapped[str] = mapped_column(one_of("mark_status", *STATUSES))
     annuls_id: Mapped[str | None] = mapped_column(String(36))
     tapped_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    corrected_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     marked_by_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
     link_id: Mapped[int | None] = mapped_column(ForeignKey("meeting_link.id", ondelete="SET NULL"))
@@ -51,7 +53,7 @@ class Mark(Model):
         one_of("mark_source", "phone", "desk", "paper", "import"), default="phone"
     )
     flag: Mapped[str | None] = mapped_column(
-        one_of("mark_flag", "after_lock", "not_on_roll", "clock", "conflict")
+        one_of("mark_flag", "after_lock", "not_on_roll", "clock", "conflict", "late")
     )
 
 
@@ -90,7 +92,7 @@ class WalkIn(Model):
     meeting_id: Mapped[int] = mapped_column(
         ForeignKey("meeting.id", ondelete="RESTRICT"), index=True
     )
-    name: Mapped[str] = mapped_column(String(180))
+    name: Mapped[str] = mapped_column(String(200))
     unit_text: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

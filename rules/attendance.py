@@ -139,10 +139,14 @@ class MeetingWindow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`kind` is stored, known, flagged (stored, for somebody to look at) or refused."""
+    """`kind` is stored, known, flagged (stored, for somebody to look at) or refused.
+
+    `flag` says why a flagged mark is doubtful: after_lock, clock or late.
+    """
 
     kind: str
     reason: Refusal | None = None
+    flag: str | None = None
 
     @property
     def is_kept(self) -> bool:
@@ -199,7 +203,7 @@ def current_status(marks: Iterable[Mark]) -> Status | None:
     A pure function of the set: order and repetition do not matter. An annulled mark does not
     count, nor does the mark that only annuls; of the others the latest wins, ties by id.
     """
-    deciding = _deciding_mark(marks)
+    deciding = deciding_mark(marks)
     return deciding.status if deciding else None
 
 
@@ -214,7 +218,7 @@ def current_statuses(marks: Iterable[Mark]) -> dict[str, Status]:
 
 def is_contradicted(marks: Iterable[Mark]) -> bool:
     """Whether different devices say different things of one subject, for a person to look at."""
-    standing = _standing_marks(marks)
+    standing = standing_marks(marks)
     statuses = {mark.status for mark in standing}
     return len(statuses) > 1 and len({mark.device for mark in standing}) > 1
 
@@ -239,8 +243,7 @@ def verdict(
     )
     if refusal:
         return _refused(refusal)
-    doubt = _doubt(mark, meeting)
-    return Verdict("flagged", doubt) if doubt else Verdict("stored")
+    return _doubt(mark, meeting) or Verdict("stored")
 
 
 def parse_marks(body: object) -> list[MarkCandidate | BadMark]:
@@ -257,7 +260,7 @@ def parse_marks(body: object) -> list[MarkCandidate | BadMark]:
             N_("Mỗi lần chỉ gửi tối đa %(limit)d lượt điểm danh. Hãy chia thành nhiều lần gửi."),
             limit=MARKS_PER_BATCH,
         )
-    sent_at = _moment(body["sent_at"]) if body.get("sent_at") is not None else None
+    sent_at = moment_of(body["sent_at"]) if body.get("sent_at") is not None else None
     return [_parse_mark(item, sent_at) for item in items]
 
 
@@ -363,7 +366,7 @@ _STEPS = {
 }
 
 
-def _standing_marks(marks: Iterable[Mark]) -> list[Mark]:
+def standing_marks(marks: Iterable[Mark]) -> list[Mark]:
     """The marks that nobody took back; a mark that only takes back is not among them."""
     newest_first = sorted(marks, key=lambda mark: mark.received_at, reverse=True)
     facts = {mark.id: mark for mark in newest_first}
@@ -373,9 +376,10 @@ def _standing_marks(marks: Iterable[Mark]) -> list[Mark]:
     ]
 
 
-def _deciding_mark(marks: Iterable[Mark]) -> Mark | None:
+def deciding_mark(marks: Iterable[Mark]) -> Mark | None:
+    """The mark that decides a subject's status, or None; see `current_status`."""
     return max(
-        _standing_marks(marks),
+        standing_marks(marks),
         key=lambda mark: (mark.counted_at, mark.id),
         default=None,
     )
@@ -450,14 +454,17 @@ def _refused_by_lock(mark: Mark, meeting: MeetingWindow) -> Refusal | None:
     return Refusal(_LOCKED, topic=meeting.topic)
 
 
-def _doubt(mark: Mark, meeting: MeetingWindow) -> Refusal | None:
+def _doubt(mark: Mark, meeting: MeetingWindow) -> Verdict | None:
     """Why a kept mark deserves a second look, or None."""
     if meeting.register == RegisterState.LOCKED:
-        return Refusal(N_("Ghi trước khi khoá sổ nhưng đến sau; lượt được giữ và chờ Ban xem lại."))
+        reason = N_("Ghi trước khi khoá sổ nhưng đến sau; lượt được giữ và chờ Ban xem lại.")
+        return Verdict("flagged", Refusal(reason), "after_lock")
     if (mark.corrected_at or mark.tapped_at) > mark.received_at + CLOCK_TOLERANCE:
-        return Refusal(N_("Đồng hồ trên máy chạy nhanh; lượt được giữ theo giờ máy chủ nhận được."))
+        reason = N_("Đồng hồ trên máy chạy nhanh; lượt được giữ theo giờ máy chủ nhận được.")
+        return Verdict("flagged", Refusal(reason), "clock")
     if mark.received_at > meeting.ends_at + LATE_AFTER_END:
-        return Refusal(N_("Lượt đến muộn hơn một ngày sau buổi; lượt được giữ và chờ Ban xem lại."))
+        reason = N_("Lượt đến muộn hơn một ngày sau buổi; lượt được giữ và chờ Ban xem lại.")
+        return Verdict("flagged", Refusal(reason), "late")
     return None
 
 
@@ -469,7 +476,7 @@ _MOMENT = re.compile(
 
 
 def _parse_mark(item: object, sent_at: datetime | None) -> MarkCandidate | BadMark:
-    mark_id = _uuid(item.get("id")) if isinstance(item, dict) else None
+    mark_id = uuid_of(item.get("id")) if isinstance(item, dict) else None
     try:
         if not isinstance(item, dict) or mark_id is None:
             raise Refusal(N_("Lượt điểm danh thiếu mã hoặc mã không đúng. Hãy điểm danh lại."))
@@ -477,17 +484,18 @@ def _parse_mark(item: object, sent_at: datetime | None) -> MarkCandidate | BadMa
             id=mark_id,
             subject=_subject(item.get("subject")),
             status=_status(item.get("status"), item.get("annuls")),
-            tapped_at=_moment(item.get("tapped_at")),
+            tapped_at=moment_of(item.get("tapped_at")),
             annuls=_annulled_id(item.get("annuls"), mark_id),
-            name=_short_text(item.get("name")),
-            unit=_short_text(item.get("unit")),
+            name=short_text(item.get("name")),
+            unit=short_text(item.get("unit")),
             sent_at=sent_at,
         )
     except Refusal as reason:
         return BadMark(mark_id, reason)
 
 
-def _uuid(value: object) -> str | None:
+def uuid_of(value: object) -> str | None:
+    """The value as a UUID in small letters, or None when it is none."""
     small = value.lower() if isinstance(value, str) else ""
     return small if _UUID.fullmatch(small) else None
 
@@ -512,13 +520,13 @@ def _status(value: object, annuls: object) -> Status:
 def _annulled_id(value: object, own_id: str) -> str | None:
     if value is None:
         return None
-    annulled = _uuid(value)
+    annulled = uuid_of(value)
     if annulled is None or annulled == own_id:
         raise Malformed(N_("Mã của lượt bị bỏ không đúng. Hãy tải lại trang rồi thử lại."))
     return annulled
 
 
-def _moment(value: object) -> datetime:
+def moment_of(value: object) -> datetime:
     """A moment with its offset (RFC 3339), as UTC; years outside 2000–2100 are no real clock."""
     try:
         if not isinstance(value, str) or not _MOMENT.fullmatch(value):
@@ -531,7 +539,8 @@ def _moment(value: object) -> datetime:
     return moment
 
 
-def _short_text(value: object) -> str:
+def short_text(value: object) -> str:
+    """A name or a unit as somebody typed it, cleaned; Malformed when too long or no text."""
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > NAME_LENGTH:
@@ -539,7 +548,7 @@ def _short_text(value: object) -> str:
             N_("Họ tên hoặc đơn vị phải là chữ, không quá %(limit)d ký tự. Hãy nhập lại."),
             limit=NAME_LENGTH,
         )
-    return clean(value)
+    return clean(value)[:NAME_LENGTH]
 
 
 def _count(group: str, statuses: Iterable[Status | None]) -> GroupCount:

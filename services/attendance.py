@@ -1,0 +1,598 @@
+"""The register of a meeting: marks written as facts, and what they add up to for the reader."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from models import AuditEntry, HeadCount, Mark, Meeting, RegisterLine, WalkIn
+from rules.attendance import (
+    ATTENDING,
+    NOT_MARKED,
+    BadMark,
+    MarkCandidate,
+    MeetingWindow,
+    RegisterState,
+    Status,
+    Verdict,
+    count_register,
+    deciding_mark,
+    is_contradicted,
+    parse_marks,
+    standing_marks,
+    state_after_mark,
+    verdict,
+)
+from rules.attendance import Mark as Fact
+from rules.days import LOCAL, local_day
+from rules.heads import total_heads
+from rules.permissions import SYSTEM, Actor
+from rules.refusals import N_, NotAllowed, Refusal
+from services import audit
+from services.access import meeting_for
+from services.attendance_roll import (
+    Line,
+    UnitOfDay,
+    expected_among,
+    lines_of,
+    subject_count,
+    walk_ins_among,
+)
+from services.coverage import TAKES_PLACE, refresh_subjects
+from services.settings import setting_number
+from services.transaction import reading, writing
+
+TAKERS = ("staff", "instructor")
+CHUNK = 500
+DEVICE_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a batch: a verdict for each mark in its order, and the register after it."""
+
+    verdicts: list[tuple[str | None, Verdict]]
+    register: dict[str, object]
+
+
+def record_marks(
+    meeting_id: int, body: object, *, now: datetime, by: Actor, device: str = ""
+) -> Recorded:
+    """Write down a phone's marks, each with its own verdict; a batch replayed changes nothing.
+
+    The answer's register has every subject, unless the body says `"register": "counts"`.
+    """
+    candidates = parse_marks(body)
+    brief = isinstance(body, dict) and body.get("register") == "counts"
+    try:
+        return _record(meeting_id, candidates, brief, now=now, by=by, device=device)
+    except IntegrityError:
+        # The same mark was on its way to two meetings at once; by now the first one is known.
+        return _record(meeting_id, candidates, brief, now=now, by=by, device=device)
+
+
+def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> int:
+    """Write a register's lines and counters anew from the ledger; how many lines were wrong."""
+    with writing() as session:
+        meeting = meeting_to_write(session, by, meeting_id, now)
+        wrong = _differences(session, meeting_id)
+        if wrong:
+            _write_lines(session, meeting, wrong, _ledger(session, meeting_id, None))
+        recount(session, meeting)
+        if meeting.campaign_id is not None and wrong:
+            session.flush()
+            refresh_subjects(session, meeting.campaign_id, wrong)
+        if wrong:
+            audit.record(
+                session,
+                now=now,
+                by=by,
+                action="register_rebuilt",
+                entity="meeting",
+                entity_id=meeting_id,
+                unit_id=meeting.organiser_id,
+                lines=len(wrong),
+            )
+        return len(wrong)
+
+
+def register_differences(meeting_id: int) -> list[str]:
+    """The subjects whose line says something else than their marks add up to."""
+    return _differences(reading(), meeting_id)
+
+
+def meeting_to_write(session: Session, by: Actor, meeting_id: int, now: datetime) -> Meeting:
+    """The meeting of a register, locked against other writers until the transaction ends.
+
+    NotAllowed for those who only read; NotFound outside the actor's reach.
+    """
+    if by.meeting_id is None and not by.has_any(*TAKERS):
+        raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
+    session.execute(select(Meeting.id).where(Meeting.id == meeting_id).with_for_update())
+    return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
+
+
+def window_of(session: Session, meeting: Meeting) -> MeetingWindow:
+    """What a verdict has to know of the meeting."""
+    locked_at = None
+    if meeting.register_state == RegisterState.LOCKED:
+        locked_at = session.scalar(
+            select(func.max(AuditEntry.at)).where(
+                AuditEntry.entity == "meeting",
+                AuditEntry.entity_id == str(meeting.id),
+                AuditEntry.action == "register_locked",
+            )
+        )
+    return MeetingWindow(
+        topic=meeting.topic,
+        state=meeting.state,
+        register=RegisterState(meeting.register_state),
+        starts_at=meeting.starts_at,
+        ends_at=meeting.ends_at,
+        locked_at=locked_at,
+        early_minutes=setting_number(session, "register_opens_minutes_before"),
+    )
+
+
+def recount(session: Session, meeting: Meeting) -> None:
+    """Bring the meeting's counters in line with its register lines and head-counts."""
+    session.flush()
+    attending = select(func.count()).where(
+        RegisterLine.meeting_id == meeting.id, RegisterLine.status.in_(sorted(ATTENDING))
+    )
+    meeting.present_count = session.scalar(attending) or 0
+    meeting.heads_count = sum(heads_by_label(session, meeting.id).values())
+    meeting.visits_count = meeting.present_count + meeting.heads_count
+
+
+def heads_by_label(session: Session, meeting_id: int) -> dict[str, int]:
+    """The heads under each label as they stand now."""
+    rows = session.execute(
+        select(
+            HeadCount.label,
+            HeadCount.heads,
+            HeadCount.counted_at,
+            HeadCount.received_at,
+            HeadCount.id,
+        ).where(HeadCount.meeting_id == meeting_id)
+    )
+    return total_heads((label, heads, min(at, got), one) for label, heads, at, got, one in rows)
+
+
+@dataclass
+class _Batch:
+    """What was gathered for judging a batch, and what it grows into."""
+
+    meeting: Meeting
+    window: MeetingWindow
+    roll: dict[str, UnitOfDay]
+    known: dict[str, Fact]
+    ledger: dict[str, list[Fact]]
+    elsewhere: set[str]
+    unnamed: set[str]
+    kept: list[tuple[Fact, str | None]] = field(default_factory=list)
+    new_walk_ins: dict[str, Fact] = field(default_factory=dict)
+    named_now: dict[str, Fact] = field(default_factory=dict)
+
+
+def _record(
+    meeting_id: int,
+    candidates: Sequence[MarkCandidate | BadMark],
+    brief: bool,
+    *,
+    now: datetime,
+    by: Actor,
+    device: str,
+) -> Recorded:
+    marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
+    device = device[:DEVICE_LENGTH]
+    with writing() as session:
+        meeting = meeting_to_write(session, by, meeting_id, now)
+        facts = [
+            one
+            if isinstance(one, BadMark)
+            else one.received(now, marker=marker, device=device, source="phone")
+            for one in candidates
+        ]
+        batch = _gather(session, meeting, [one for one in facts if isinstance(one, Fact)])
+        before = {subject: _status(marks) for subject, marks in batch.ledger.items()}
+        verdicts = [
+            (one.id, Verdict("refused", one.reason))
+            if isinstance(one, BadMark)
+            else (one.id, _judge(batch, one))
+            for one in facts
+        ]
+        if batch.kept:
+            _apply(session, batch, before, by)
+            _log(session, batch, now, by, device)
+        view = brief_register if brief else full_register
+        return Recorded(verdicts, view(session, meeting, now))
+
+
+def _gather(session: Session, meeting: Meeting, facts: list[Fact]) -> _Batch:
+    subjects = {fact.subject for fact in facts}
+    walk_ins = walk_ins_among(session, subjects)
+    here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
+    roll = expected_among(session, meeting, subjects)
+    roll |= {one: UnitOfDay(None, walk_in_id=one[2:]) for one in here}
+    ledger = _ledger(session, meeting.id, subjects)
+    known = {fact.id: fact for marks in ledger.values() for fact in marks}
+    off_the_list = {one: marks[0].id for one, marks in ledger.items() if one not in roll}
+    stamps = _stamps(session, list(off_the_list.values()))
+    roll |= {one: UnitOfDay(**stamps[mark]) for one, mark in off_the_list.items()}
+    wanted = {fact.id for fact in facts} | {fact.annuls for fact in facts if fact.annuls}
+    known |= _facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
+    return _Batch(
+        meeting=meeting,
+        window=window_of(session, meeting),
+        roll=roll,
+        known=known,
+        ledger=ledger,
+        elsewhere=walk_ins.keys() - here.keys(),
+        unnamed={one for one, name in here.items() if not name},
+    )
+
+
+def _judge(batch: _Batch, fact: Fact) -> Verdict:
+    """The verdict on one mark; what is kept joins the batch's ledger at once."""
+    if fact.subject in batch.elsewhere:
+        return Verdict(
+            "refused", Refusal(N_("Người này đã ghi ở buổi khác. Hãy thêm lại ở buổi này."))
+        )
+    found = verdict(fact, batch.window, batch.roll, batch.known)
+    if not found.is_kept:
+        return found
+    batch.known[fact.id] = fact
+    batch.ledger[fact.subject].append(fact)
+    if fact.subject not in batch.roll:
+        batch.roll[fact.subject] = UnitOfDay(None, walk_in_id=fact.subject[2:])
+        batch.new_walk_ins[fact.subject] = fact
+        if not fact.name:
+            batch.unnamed.add(fact.subject)
+    elif fact.subject in batch.unnamed and fact.name:
+        batch.named_now[fact.subject] = fact
+        batch.unnamed.discard(fact.subject)
+    if found.flag is None and is_contradicted(batch.ledger[fact.subject]):
+        reason = N_("Hai máy ghi khác nhau; lượt sau được hiện, cả hai được giữ. Hãy xem lại.")
+        found = Verdict("flagged", Refusal(reason), "conflict")
+    batch.kept.append((fact, found.flag))
+    return found
+
+
+def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
+    meeting = batch.meeting
+    _write_walk_ins(session, batch)
+    session.execute(insert(Mark), [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
+    touched = {fact.subject for fact, _ in batch.kept}
+    _write_lines(session, meeting, touched, batch.ledger)
+    recount(session, meeting)
+    meeting.register_version += 1
+    state = state_after_mark(RegisterState(meeting.register_state))
+    meeting.register_state = state.value
+    changed = [
+        subject
+        for subject in touched
+        if _status(batch.ledger[subject]) != before.get(subject) and subject[0] != "w"
+    ]
+    if meeting.campaign_id is not None and meeting.state in TAKES_PLACE and changed:
+        session.flush()
+        refresh_subjects(session, meeting.campaign_id, changed)
+
+
+def _write_walk_ins(session: Session, batch: _Batch) -> None:
+    rows = [
+        {
+            "id": subject[2:],
+            "meeting_id": batch.meeting.id,
+            "name": (batch.named_now.get(subject) or fact).name,
+            "unit_text": (batch.named_now.get(subject) or fact).unit,
+            "created_at": fact.received_at,
+        }
+        for subject, fact in batch.new_walk_ins.items()
+    ]
+    if rows:
+        session.execute(insert(WalkIn), rows)
+    for subject, fact in batch.named_now.items():
+        if subject not in batch.new_walk_ins:
+            session.execute(
+                update(WalkIn)
+                .where(WalkIn.id == subject[2:])
+                .values(name=fact.name, unit_text=fact.unit)
+            )
+
+
+def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[str, Any]:
+    place = batch.roll[fact.subject]
+    return {
+        "id": fact.id,
+        "meeting_id": batch.meeting.id,
+        "subject": fact.subject,
+        "person_id": place.person_id,
+        "household_id": place.household_id,
+        "walk_in_id": place.walk_in_id,
+        "unit_id": place.unit_id,
+        "status": fact.status.value,
+        "annuls_id": fact.annuls,
+        "tapped_at": fact.tapped_at,
+        "corrected_at": fact.corrected_at or fact.tapped_at,
+        "received_at": fact.received_at,
+        "marked_by_id": by.account_id,
+        "link_id": by.link_id,
+        "device": fact.device,
+        "source": "phone",
+        "flag": flag,
+    }
+
+
+def _write_lines(
+    session: Session, meeting: Meeting, subjects: Iterable[str], ledger: dict[str, list[Fact]]
+) -> None:
+    """Put the lines of these subjects as their marks decide; whoever is not marked has none."""
+    wanted = sorted(subjects)
+    rows = []
+    deciding = {one: deciding_mark(ledger.get(one, ())) for one in wanted}
+    stamps = _stamps(session, [mark.id for mark in deciding.values() if mark])
+    for subject, mark in deciding.items():
+        if mark is not None:
+            rows.append(
+                stamps[mark.id]
+                | {
+                    "meeting_id": meeting.id,
+                    "subject": subject,
+                    "status": mark.status.value,
+                    "mark_id": mark.id,
+                }
+            )
+    for start in range(0, len(wanted), CHUNK):
+        session.execute(
+            delete(RegisterLine)
+            .where(
+                RegisterLine.meeting_id == meeting.id,
+                RegisterLine.subject.in_(wanted[start : start + CHUNK]),
+            )
+            .execution_options(synchronize_session=False)
+        )
+    if rows:
+        session.execute(insert(RegisterLine), rows)
+
+
+def _stamps(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Whom each mark is about and the unit it was stamped with."""
+    found: dict[str, dict[str, Any]] = {}
+    columns = ("person_id", "household_id", "walk_in_id", "unit_id")
+    for start in range(0, len(ids), CHUNK):
+        rows = session.execute(
+            select(Mark.id, Mark.person_id, Mark.household_id, Mark.walk_in_id, Mark.unit_id).where(
+                Mark.id.in_(ids[start : start + CHUNK])
+            )
+        )
+        found |= {row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows}
+    return found
+
+
+def _log(session: Session, batch: _Batch, now: datetime, by: Actor, device: str) -> None:
+    """One entry a batch: the ledger itself tells each mark."""
+    audit.record(
+        session,
+        now=now,
+        by=by,
+        action="marked",
+        entity="meeting",
+        entity_id=batch.meeting.id,
+        unit_id=batch.meeting.organiser_id,
+        marks=len(batch.kept),
+        flagged=sum(1 for _, flag in batch.kept if flag),
+        statuses=dict(Counter(fact.status.value for fact, _ in batch.kept)),
+        device=device,
+        link_id=by.link_id,
+    )
+
+
+def _status(marks: Sequence[Fact]) -> Status | None:
+    mark = deciding_mark(marks)
+    return mark.status if mark else None
+
+
+_FACT = (
+    Mark.id,
+    Mark.meeting_id,
+    Mark.subject,
+    Mark.status,
+    Mark.annuls_id,
+    Mark.tapped_at,
+    Mark.corrected_at,
+    Mark.received_at,
+    Mark.device,
+)
+
+
+def _fact(row: Any, meeting_id: int) -> Fact:
+    """A stored mark as the rules know it; one of another meeting never looks like one of this."""
+    subject = row.subject if row.meeting_id == meeting_id else f"{row.meeting_id}/{row.subject}"
+    return Fact(
+        id=row.id,
+        subject=subject,
+        status=Status(row.status),
+        tapped_at=row.tapped_at,
+        received_at=row.received_at,
+        device=row.device,
+        annuls=row.annuls_id,
+        corrected_at=row.corrected_at,
+    )
+
+
+def _ledger(
+    session: Session, meeting_id: int, subjects: set[str] | None
+) -> defaultdict[str, list[Fact]]:
+    """All marks of these subjects (of everybody when None) at the meeting."""
+    found: defaultdict[str, list[Fact]] = defaultdict(list)
+    statement = select(*_FACT).where(Mark.meeting_id == meeting_id)
+    wanted = sorted(subjects) if subjects is not None else []
+    parts = (
+        [statement]
+        if subjects is None
+        else [
+            statement.where(Mark.subject.in_(wanted[start : start + CHUNK]))
+            for start in range(0, len(wanted), CHUNK)
+        ]
+    )
+    for part in parts:
+        for row in session.execute(part):
+            found[row.subject].append(_fact(row, meeting_id))
+    return found
+
+
+def _facts_by_id(session: Session, meeting_id: int, ids: list[str]) -> dict[str, Fact]:
+    found: dict[str, Fact] = {}
+    for start in range(0, len(ids), CHUNK):
+        rows = session.execute(select(*_FACT).where(Mark.id.in_(ids[start : start + CHUNK])))
+        found |= {row.id: _fact(row, meeting_id) for row in rows}
+    return found
+
+
+def _differences(session: Session, meeting_id: int) -> list[str]:
+    ledger = _ledger(session, meeting_id, None)
+    decided = {one: deciding_mark(marks) for one, marks in ledger.items()}
+    truth = {one: (mark.status.value, mark.id) for one, mark in decided.items() if mark}
+    kept = {
+        row.subject: (row.status, row.mark_id)
+        for row in session.execute(
+            select(RegisterLine.subject, RegisterLine.status, RegisterLine.mark_id).where(
+                RegisterLine.meeting_id == meeting_id
+            )
+        )
+    }
+    return sorted(one for one in truth.keys() | kept.keys() if truth.get(one) != kept.get(one))
+
+
+def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, object]:
+    """The whole register as the contract's JSON: subjects in their order, counts, version."""
+    session = reading()
+    meeting = meeting_to_read(session, by, meeting_id, now)
+    return full_register(session, meeting, now)
+
+
+def register_if_newer(
+    meeting_id: int, version: int, *, now: datetime, by: Actor
+) -> dict[str, object] | None:
+    """The register when it is not the one the phone has already, else None."""
+    session = reading()
+    meeting = meeting_to_read(session, by, meeting_id, now)
+    return None if meeting.register_version == version else full_register(session, meeting, now)
+
+
+def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime) -> Meeting:
+    """The meeting whose register the actor may see; those who only read see figures, not names."""
+    if by.meeting_id is None and not by.has_any(*TAKERS):
+        raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
+    return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
+
+
+def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+    """Everything the page shows of a register."""
+    lines, names = lines_of(session, meeting)
+    statuses, deciding = _lines(session, meeting.id)
+    doubtful = _contradictions(session, meeting.id)
+    counts = count_register([line.subject for line in lines], statuses).as_json()
+    return _head(session, meeting, now) | {
+        "counts": counts | _head_totals(meeting),
+        "groups": [{"id": unit, "name": name} for unit, name in names.items()],
+        "heads": heads_by_label(session, meeting.id),
+        "subjects": [_subject_json(line, names, statuses, deciding, doubtful) for line in lines],
+    }
+
+
+def brief_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+    """The register's state and counts alone, for a phone that keeps the names itself."""
+    statuses, _ = _lines(session, meeting.id)
+    numbers = Counter(status.value for status in statuses.values())
+    total = subject_count(session, meeting)
+    counts: dict[str, int] = {"total": total}
+    for status in Status:
+        if status != Status.NONE:
+            counts[status.value] = numbers[status.value]
+    counts[NOT_MARKED] = total - sum(numbers.values())
+    return _head(session, meeting, now) | {"counts": counts | _head_totals(meeting)}
+
+
+def _head(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+    return {
+        "meeting": meeting.id,
+        "topic": meeting.topic,
+        "kind": meeting.kind,
+        "counting": meeting.counting,
+        "starts_at": _rfc3339(meeting.starts_at),
+        "ends_at": _rfc3339(meeting.ends_at),
+        "meeting_state": meeting.state,
+        "state": meeting.register_state,
+        "version": meeting.register_version,
+        "server_time": _rfc3339(now),
+    }
+
+
+def _head_totals(meeting: Meeting) -> dict[str, int]:
+    return {"heads": meeting.heads_count, "visits": meeting.visits_count}
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(LOCAL).isoformat(timespec="seconds")
+
+
+def _subject_json(
+    line: Line,
+    names: dict[int, str],
+    statuses: dict[str, Status],
+    deciding: dict[str, str],
+    doubtful: dict[str, list[str]],
+) -> dict[str, object]:
+    status = statuses.get(line.subject)
+    shown: dict[str, object] = {
+        "subject": line.subject,
+        "name": line.name,
+        "unit": line.unit or names.get(line.group or 0, ""),
+        "status": status.value if status else NOT_MARKED,
+    }
+    if line.group is not None:
+        shown["group"] = line.group
+    if line.birth_year is not None:
+        shown["birth_year"] = line.birth_year
+    if status:
+        shown["mark"] = deciding[line.subject]
+    if line.subject in doubtful:
+        shown["others"] = doubtful[line.subject]
+    return shown
+
+
+def _lines(session: Session, meeting_id: int) -> tuple[dict[str, Status], dict[str, str]]:
+    statuses: dict[str, Status] = {}
+    deciding: dict[str, str] = {}
+    for subject, status, mark in session.execute(
+        select(RegisterLine.subject, RegisterLine.status, RegisterLine.mark_id).where(
+            RegisterLine.meeting_id == meeting_id
+        )
+    ):
+        statuses[subject] = Status(status)
+        deciding[subject] = mark
+    return statuses, deciding
+
+
+def _contradictions(session: Session, meeting_id: int) -> dict[str, list[str]]:
+    """The subjects of which several marks stand, with the ids of all that stand."""
+    several = (
+        select(Mark.subject)
+        .where(Mark.meeting_id == meeting_id)
+        .group_by(Mark.subject)
+        .having(func.count() > 1)
+    )
+    subjects = set(session.scalars(several))
+    found = {}
+    for subject, marks in (_ledger(session, meeting_id, subjects) if subjects else {}).items():
+        standing = standing_marks(marks)
+        if len(standing) > 1:
+            found[subject] = [mark.id for mark in standing]
+    return found
