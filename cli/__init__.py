@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from cli import account, demo, serve
+from cli import account, backup, demo, serve
 
-COMMANDS: tuple[object, ...] = (account, demo, serve)
+COMMANDS: tuple[object, ...] = (account, backup, demo, serve)
 
 
 def init_app(app: Flask) -> None:
