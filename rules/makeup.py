@@ -1,4 +1,4 @@
-"""Make-up meetings: who sits with whom, and on which day each of several sittings is held."""
+"""Make-up meetings: who sits with whom, on which days, and how many a meeting can still cover."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -72,3 +72,15 @@ def _even_parts(group: list[Missing[Who]], seats: int | None) -> list[list[Missi
         found.append(group[start:end])
         start = end
     return found
+
+
+def planned_seats(
+    *, capacity: int | None, invited: int, venue_capacity: int | None, is_makeup: bool
+) -> int:
+    """How many people a meeting still to come can cover: its seats, or whoever is invited.
+
+    A make-up covers nobody but the people named on it, however large the hall.
+    """
+    if is_makeup:
+        return min(invited, capacity) if capacity is not None else invited
+    return capacity or invited or venue_capacity or 0
