@@ -42,36 +42,9 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     """The application for the environment's settings; `overrides` are Flask's, for tests."""
     settings = Config.from_environment()
     app = Flask(__name__, instance_path=str(settings.instance))
-    app.config.update(
-        SETTINGS=settings,
-        SECRET_KEY=settings.secret_key,
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings.database_url),
-        MAX_CONTENT_LENGTH=1_000_000,
-        MAX_FORM_PARTS=2_000,
-        SESSION_COOKIE_NAME="tuyenhuan",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
-        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
-        BABEL_DEFAULT_LOCALE="vi",
-        BABEL_DEFAULT_TIMEZONE=settings.timezone.key,
-        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "translations"),
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_CHECK_DEFAULT=True,
-    )
+    app.config.update(_flask_settings(settings))
     app.config.update(overrides or {})
-    office.use(
-        office.Office(
-            public_url=settings.public_url,
-            mail_from=settings.mail_from,
-            secret_key=settings.secret_key,
-            mail_rate_per_minute=settings.mail_rate_per_minute,
-            uploads=settings.instance / "uploads",
-            smtp=_smtp(settings),
-            mailbox_folder=settings.instance / "mailbox",
-        )
-    )
+    office.use(_office(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     _connect(app)
     _dress_templates(app)
@@ -80,6 +53,40 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.routes.init_app(app, csrf)
     cli.init_app(app)
     return app
+
+
+def _flask_settings(settings: Config) -> dict[str, object]:
+    return {
+        "SETTINGS": settings,
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings.database_url),
+        "MAX_CONTENT_LENGTH": 1_000_000,
+        "MAX_FORM_PARTS": 2_000,
+        "SESSION_COOKIE_NAME": "tuyenhuan",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.public_url.startswith("https://"),
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
+        "BABEL_DEFAULT_LOCALE": "vi",
+        "BABEL_DEFAULT_TIMEZONE": settings.timezone.key,
+        "BABEL_TRANSLATION_DIRECTORIES": str(ROOT / "translations"),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_CHECK_DEFAULT": True,
+    }
+
+
+def _office(settings: Config) -> office.Office:
+    """What the services know of the installation."""
+    return office.Office(
+        public_url=settings.public_url,
+        mail_from=settings.mail_from,
+        secret_key=settings.secret_key,
+        mail_rate_per_minute=settings.mail_rate_per_minute,
+        uploads=settings.instance / "uploads",
+        smtp=_smtp(settings),
+        mailbox_folder=settings.instance / "mailbox",
+    )
 
 
 def _smtp(settings: Config) -> SmtpSettings | None:

@@ -104,7 +104,7 @@ def init_app(app: Flask) -> None:
     login_manager.login_message = None
     login_manager.session_protection = None
 
-    @login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
+    @login_manager.user_loader
     def load(token: str) -> SignedIn | None:
         actor = accounts.actor_of_sign_in(token, now=now())
         return SignedIn(token, actor) if actor is not None else None

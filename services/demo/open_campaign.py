@@ -269,6 +269,18 @@ def _running_class(writer: Writer, city: City, present: Present) -> None:
         writer.add(
             Enrolment, course_id=course, person_id=person, unit_id=cell, enrolled_on=opens_on
         )
+    _sittings(writer, city, present, course, opens_on, learners)
+
+
+def _sittings(
+    writer: Writer,
+    city: City,
+    present: Present,
+    course: int,
+    opens_on: date,
+    learners: list[tuple[int, int]],
+) -> None:
+    told_at = instant(opens_on - timedelta(days=7), time(8, 0))
     for place in range(10):
         day = opens_on + timedelta(days=place)
         past = day < present.today
@@ -285,6 +297,4 @@ def _running_class(writer: Writer, city: City, present: Present) -> None:
             course_id=course,
             venue_id=city.venues[0],
         )
-        invite(
-            writer, meeting, learners, instant(opens_on - timedelta(days=7), time(8, 0)), "course"
-        )
+        invite(writer, meeting, learners, told_at, "course")

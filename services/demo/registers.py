@@ -44,32 +44,19 @@ def add_meeting(
     """A meeting with its invited units, its speaker and what its register says."""
     said = list(said)
     present = sum(1 for line in said if line.status in ATTENDED)
-    planned_at = starts_at - timedelta(days=10)
     row: dict[str, object] = {
-        "uid": f"{writer.uuid()}@tuyenhuan",
         "kind": kind,
         "topic": topic,
-        "description": "",
-        "campaign_id": None,
-        "course_id": None,
-        "is_makeup": False,
-        "organiser_id": city.root_id,
         "starts_at": starts_at,
         "ends_at": starts_at + timedelta(minutes=minutes),
-        "venue_id": None,
-        "place": "",
-        "capacity": None,
         "counting": "roll" if heads is None else "heads",
         "state": state,
         "register_state": register_state,
         "present_count": present,
         "heads_count": heads or 0,
         "visits_count": present + (heads or 0),
-        "created_at": planned_at,
-        "modified_at": planned_at,
-        "published_at": None if state == "draft" else planned_at,
     }
-    meeting = writer.add(Meeting, **(row | values))
+    meeting = writer.add(Meeting, **(_plain_row(writer, city, starts_at, state) | row | values))
     for unit in units:
         writer.put(MeetingUnit, meeting_id=meeting, unit_id=unit)
     speaker = speaker or writer.random.choice(city.speakers)
@@ -78,6 +65,25 @@ def add_meeting(
         _count_heads(writer, meeting, starts_at, heads)
     _take_register(writer, meeting, starts_at, said)
     return meeting
+
+
+def _plain_row(writer: Writer, city: City, starts_at: datetime, state: str) -> dict[str, object]:
+    """What a meeting has unless said otherwise; bulk writing wants every row to have every key."""
+    planned_at = starts_at - timedelta(days=10)
+    return {
+        "uid": f"{writer.uuid()}@tuyenhuan",
+        "description": "",
+        "campaign_id": None,
+        "course_id": None,
+        "is_makeup": False,
+        "organiser_id": city.root_id,
+        "venue_id": None,
+        "place": "",
+        "capacity": None,
+        "created_at": planned_at,
+        "modified_at": planned_at,
+        "published_at": None if state == "draft" else planned_at,
+    }
 
 
 def _count_heads(writer: Writer, meeting: int, starts_at: datetime, heads: int) -> None:

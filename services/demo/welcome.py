@@ -15,6 +15,7 @@ from gateways.passwords import hash_password, password_matches
 from models import Account, FeedToken, Invitation, Meeting, MeetingLink, Person
 from rules.days import instant, local_day
 from services.demo.loading import ADMIN, INSTRUCTOR, READER, STAFF, WARD_STAFF, demo_is_loaded
+from services.office import office
 from services.tokens import token_hash
 from services.transaction import writing
 
@@ -41,6 +42,8 @@ def welcome_lines(base_url: str, secret_key: str, *, now: datetime) -> list[str]
         lines.append(f"Điểm danh      {base_url}/attendance/link/{meeting_token}")
     if feed_token:
         lines.append(f"Lịch đảng viên {base_url}/feeds/{feed_token}.ics")
+    if office().smtp is None:
+        lines.append(f"Thư đi         {base_url}/mailbox   (sau khi đăng nhập)")
     return lines
 
 
