@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from cli import account, backup, demo, serve
+from cli import account, backup, demo, roster, serve
 
-COMMANDS: tuple[object, ...] = (account, backup, demo, serve)
+COMMANDS: tuple[object, ...] = (account, backup, demo, roster, serve)
 
 
 def init_app(app: Flask) -> None:

@@ -103,14 +103,19 @@ class Checked:
 
 @dataclass(frozen=True)
 class Reading:
-    """What is needed to understand the cells beside the cells themselves."""
+    """What is needed to understand the cells beside the cells themselves.
+
+    `progress` is told how many of how many rows have been read.
+    """
 
     units: UnitBook
     today: date
     read_phone: PhoneReader
     default_unit_id: int | None = None
+    progress: Callable[[int, int], None] | None = None
 
 
+_PROGRESS_EVERY_ROWS = 1000
 _TOTAL = re.compile(r"^(?:tong|cong|tong cong|tong so|cong chung|cong:)\b")
 _SIGNATURE = re.compile(
     r"^(?:t/m|tm\.|tm |nguoi lap|lap bieu|ky ten|\(ky|xac nhan|thu truong|bi thu\b|pho bi thu\b"
@@ -153,7 +158,10 @@ class _Table:
         self.below_merged = _cells_below_merged(sheet, layout)
 
     def read(self) -> Checked:
-        for index in range(self.layout.first_row, len(self.sheet.rows)):
+        total = len(self.sheet.rows)
+        for index in range(self.layout.first_row, total):
+            if self.reading.progress and index % _PROGRESS_EVERY_ROWS == 0:
+                self.reading.progress(index, total)
             cells = self.sheet.rows[index]
             if all(is_blank(cell) for cell in cells):
                 continue

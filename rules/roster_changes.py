@@ -17,12 +17,12 @@ Choice: TypeAlias = int | Literal["new"]
 
 @dataclass(frozen=True)
 class KnownMember:
-    """A member as recorded on the day of the import. `code_is_ours`: made by the program."""
+    """A member as recorded on the day of the import; `unit_id` is None for one who is in no cell."""
 
     id: int
     code: str
     name: str
-    unit_id: int
+    unit_id: int | None
     birth_year: int | None = None
     phone: str | None = None
     email: str | None = None
@@ -43,6 +43,7 @@ class KnownHousehold:
     group_id: int
     representative: str | None = None
     phone: str | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -374,25 +375,34 @@ def day_after(day: date) -> date:
 
 
 def plan_households(rows: Sequence[HouseholdRow], known: Iterable[KnownHousehold]) -> Plan:
-    """Match each row to a household by its number within its residential group."""
+    """Match each row to a household by its number, or its code, within its residential group."""
     plan = Plan()
-    recorded = {(h.group_id, fold(h.number)): h for h in known}
+    households = list(known)
+    recorded = {(h.group_id, fold(h.code)): h for h in households}
+    recorded |= {(h.group_id, fold(h.number)): h for h in households}
     seen: dict[tuple[int, str], HouseholdRow] = {}
+    claimed: set[int] = set()
     for row in rows:
-        key = (row.group_id, fold(row.number))
-        earlier = seen.get(key)
-        if earlier is not None:
-            same = (earlier.representative, earlier.phone) == (row.representative, row.phone)
-            if same and row.representative:
-                plan.notes.append(RowNote(row.row, Said.of(_REPEATED, other=earlier.row)))
-            else:
-                said = Said.of(_SAME_NUMBER, number=row.number, other=earlier.row)
-                plan.errors.append(RowError(row.row, "household", said))
+        household = recorded.get((row.group_id, fold(row.number)))
+        key = (row.group_id, fold(household.number if household else row.number))
+        earlier = seen.setdefault(key, row)
+        if earlier is not row:
+            _repeat_of_household(plan, row, earlier)
             continue
-        seen[key] = row
-        plan.changes.append(_household_change(row, recorded.get(key)))
-    plan.missing = [h.id for key, h in recorded.items() if key not in seen]
+        plan.changes.append(_household_change(row, household))
+        if household:
+            claimed.add(household.id)
+    plan.missing = [h.id for h in households if h.id not in claimed]
     return plan
+
+
+def _repeat_of_household(plan: Plan, row: HouseholdRow, earlier: HouseholdRow) -> None:
+    same = (earlier.representative, earlier.phone) == (row.representative, row.phone)
+    if same and row.representative:
+        plan.notes.append(RowNote(row.row, Said.of(_REPEATED, other=earlier.row)))
+        return
+    said = Said.of(_SAME_NUMBER, number=row.number, other=earlier.row)
+    plan.errors.append(RowError(row.row, "household", said))
 
 
 def _household_change(row: HouseholdRow, known: KnownHousehold | None) -> Change:

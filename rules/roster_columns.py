@@ -223,6 +223,11 @@ def meaning_of(text: str, kind: Kind, *, exact: bool = False) -> str | None:
     return known.get(max(starts, key=len)) if starts else None
 
 
+def numbers_rows(label: str) -> bool:
+    """Whether a header is that of the running number (STT), which nobody misses."""
+    return meaning_of(label, "members", exact=True) == _ORDINAL
+
+
 def find_layout(sheet: Sheet, kind: Kind) -> Layout:
     """The header row below titles and merged cells, one or two rows high.
 
@@ -230,8 +235,9 @@ def find_layout(sheet: Sheet, kind: Kind) -> Layout:
     """
     best: tuple[int, Layout] | None = None
     for row in range(min(_HEADER_SEARCH_ROWS, len(sheet.rows))):
-        for layout in (_one_row(sheet, kind, row), _two_rows(sheet, kind, row)):
-            score = _score(layout) if layout else 0
+        # A title over a header of one row is no header of two: two rows must tell more than one.
+        for layout, drawback in ((_one_row(sheet, kind, row), 0), (_two_rows(sheet, kind, row), 1)):
+            score = _score(layout) - drawback if layout else 0
             if layout and score and (best is None or score > best[0]):
                 best = (score, layout)
     if best is None:
@@ -249,7 +255,7 @@ def _no_header(sheet: Sheet, kind: Kind) -> str:
     other: Kind = "households" if kind == "members" else "members"
     for row in range(min(_HEADER_SEARCH_ROWS, len(sheet.rows))):
         layout = _one_row(sheet, other, row)
-        if layout and _score(layout) >= 2:
+        if layout and _score(layout) >= 3:
             if kind == "members":
                 return N_(
                     "Tệp này có vẻ là danh sách hộ gia đình. "
@@ -281,7 +287,7 @@ def _score(layout: Layout) -> int:
         return 0
     known = sum(1 for column in layout.columns if column.meaning or column.unneeded)
     strange = sum(1 for column in layout.columns if not column.meaning and not column.unneeded)
-    return max(1, 3 * known - strange)
+    return max(2, 3 * known - strange)
 
 
 def _one_row(sheet: Sheet, kind: Kind, row: int) -> Layout | None:

@@ -71,8 +71,8 @@ class UnitBook:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def unit(self, unit_id: int) -> NamedUnit:
-        return self._by_id[unit_id]
+    def get(self, unit_id: int) -> NamedUnit | None:
+        return self._by_id.get(unit_id)
 
     def knows(self, text: str) -> bool:
         """Whether the text is exactly a unit's code or name."""

@@ -5,10 +5,11 @@ import time
 import unicodedata
 import zipfile
 from datetime import date
+from typing import Any
 
 import openpyxl
 import pytest
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 import xlwt
 from msoffcrypto.format.ooxml import OOXMLFile
 from odf.opendocument import OpenDocumentSpreadsheet
@@ -32,8 +33,20 @@ PEOPLE = [
 ]
 
 
+def first_sheet(path_or_book: Any) -> Any:
+    """The active sheet, whose type openpyxl leaves open."""
+    book = path_or_book
+    if not isinstance(book, openpyxl.Workbook):
+        book = openpyxl.load_workbook(path_or_book)
+    return book.active
+
+
+def new_book() -> Any:
+    return openpyxl.Workbook()
+
+
 def xlsx(path, rows, title="DS"):
-    book = openpyxl.Workbook()
+    book = new_book()
     book.active.title = title
     for row in rows:
         book.active.append(row)
@@ -123,7 +136,7 @@ def test_windows_1258_with_its_separate_tones_becomes_composed_letters(tmp_path)
 
 
 def test_the_sheet_with_the_list_is_found_among_others(tmp_path):
-    book = openpyxl.Workbook()
+    book = new_book()
     book.active.title = "Bìa"
     book.active.append(["Danh sách năm 2026"])
     page = book.create_sheet("Danh sách")
@@ -136,7 +149,7 @@ def test_the_sheet_with_the_list_is_found_among_others(tmp_path):
 
 
 def test_formulas_and_merged_cells_are_known_by_place(tmp_path):
-    book = openpyxl.Workbook()
+    book = new_book()
     page = book.active
     page.append(HEADER)
     page.append([1, '=CONCATENATE("Nguyễn"," An")', "Chi bộ 1"])
@@ -288,7 +301,7 @@ def test_a_declaration_hidden_in_two_byte_letters_is_refused(tmp_path):
 
 
 def test_a_cell_in_the_farthest_corner_is_refused(tmp_path):
-    book = openpyxl.Workbook()
+    book = new_book()
     book.active["A1"] = "Họ và tên"
     book.active["XFD1048576"] = "x"
     book.save(tmp_path / "ds.xlsx")
@@ -353,7 +366,7 @@ def test_an_unclosed_quote_in_a_csv_file_is_refused_or_read(tmp_path):
 def test_the_workbook_comes_back_with_its_look_and_an_error_column(tmp_path):
     path = tmp_path / "ds.xlsx"
     xlsx(path, [["DANH SÁCH"], HEADER, *PEOPLE, [3, "=1+1", "Chi bộ 1"]])
-    book = openpyxl.load_workbook(path)
+    book: Any = openpyxl.load_workbook(path)
     book.active.column_dimensions["B"].width = 44
     book.active.merge_cells("A1:E1")
     book.active["F3"].value = '=HYPERLINK("x")'
@@ -363,8 +376,7 @@ def test_the_workbook_comes_back_with_its_look_and_an_error_column(tmp_path):
     layout = find_layout(sheet, "members")
     target = error_copy_path(path, sheet)
     write_error_copy(path, sheet, layout, {4: "Ngày sinh sai."}, target, ((3, 3),))
-    copy = openpyxl.load_workbook(target)
-    page = copy.active
+    page = first_sheet(target)
     column = next(cell.column for cell in page[2] if cell.value == ERROR_COLUMN)
     assert page.cell(2, column).value == ERROR_COLUMN
     assert page.cell(4, column).value == "Ngày sinh sai."
@@ -376,7 +388,7 @@ def test_the_workbook_comes_back_with_its_look_and_an_error_column(tmp_path):
     write_error_copy(
         target, again, find_layout(again, "members"), {3: "Khác."}, tmp_path / "b.xlsx"
     )
-    assert openpyxl.load_workbook(tmp_path / "b.xlsx").active.max_column == column
+    assert first_sheet(tmp_path / "b.xlsx").max_column == column
 
 
 @pytest.mark.parametrize(("make", "suffix"), [(xls, "xls"), (ods, "ods")])
@@ -385,7 +397,7 @@ def test_other_workbooks_come_back_as_xlsx(tmp_path, make, suffix):
     sheet = read_workbook(path, "members")
     target = error_copy_path(path, sheet)
     write_error_copy(path, sheet, find_layout(sheet, "members"), {2: "Sai."}, target)
-    page = openpyxl.load_workbook(target).active
+    page = first_sheet(target)
     assert [cell.value for cell in page[2]][-1] == "Sai."
     assert page["D2"].value.date() == date(1965, 3, 12)
     assert all(cell.data_type != "f" for row in page.iter_rows() for cell in row)

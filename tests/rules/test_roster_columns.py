@@ -138,3 +138,10 @@ def test_the_user_corrects_the_mapping():
     sheet = Sheet("DS", [["Họ và tên", "Ô lạ"], ["Nguyễn Văn An", "Chi bộ 1"]])
     layout = find_layout(sheet, "members").remapped({1: "unit"})
     assert layout.column_of("unit").index == 1
+
+
+def test_a_title_merged_over_the_header_is_no_part_of_it():
+    rows = [["DANH SÁCH"], ["STT", "Họ và tên", "Chi bộ"], [1, "Nguyễn Văn An", "Chi bộ 1"]]
+    layout = find_layout(Sheet("DS", rows, merged=(((0, 0), (0, 2)),)), "members")
+    assert (layout.header_row, layout.first_row) == (1, 2)
+    assert [column.label for column in layout.columns] == ["STT", "Họ và tên", "Chi bộ"]
