@@ -87,6 +87,22 @@ def clashes_between(first: datetime, last: datetime, *, by: Actor) -> list[Clash
     return [clash for clash in found if {clash.meeting_id, clash.other_id} & visible]
 
 
+def occupancies_between(session: Session, first: datetime, last: datetime) -> list[Occupancy]:
+    """What every meeting of a span of time takes up, its units with all that are below them."""
+    rows = list(session.execute(_meetings(first, last)))
+    known = _Known(session, [row.id for row in rows])
+    above = _ancestors(parents_on(session, local_day(first)))
+    found = [known.occupancy(row, row.topic) for row in rows]
+    below: dict[int, set[int]] = defaultdict(set)
+    for unit_id, ancestors in above.items():
+        for ancestor in ancestors:
+            below[ancestor].add(unit_id)
+    return [
+        replace(one, unit_ids=one.unit_ids.union(*(below[unit] for unit in one.unit_ids)))
+        for one in found
+    ]
+
+
 def members_under(session: Session, unit_ids: Iterable[int], on: date) -> dict[int, frozenset[int]]:
     """The members of each unit and of all below it on a day."""
     wanted = sorted(set(unit_ids))

@@ -5,14 +5,24 @@ from flask_wtf import CSRFProtect
 
 from web import (
     accounts,
+    feeds,
     home,
+    invitations,
+    meetings,
+    planning,
     preferences,
+    units,
 )
 
 BLUEPRINTS: tuple[object, ...] = (
     home,
     accounts,
+    invitations,
+    feeds,
     preferences,
+    units,
+    meetings,
+    planning,
 )
 
 
