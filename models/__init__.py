@@ -29,6 +29,7 @@ from models.meetings import (
 )
 from models.messages import CallListEntry, OutgoingMessage, ReminderRule
 from models.people import Exemption, Household, HouseholdResidence, Membership, Person
+from models.replies import IncomingReply
 from models.reports import ActionPlan, Commendation, HistoryProject
 from models.roster import RosterImport
 from models.units import Unit, UnitKind, UnitLink, UnitName, UnitParent
@@ -58,6 +59,7 @@ __all__ = [
     "Household",
     "HouseholdResidence",
     "HouseholdTally",
+    "IncomingReply",
     "Invitation",
     "JobRun",
     "Mark",
