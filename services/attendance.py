@@ -57,7 +57,7 @@ class Recorded:
     """What became of a batch: a verdict for each mark in its order, and the register after it."""
 
     verdicts: list[tuple[str | None, Verdict]]
-    register: dict[str, object]
+    register: dict[str, Any]
 
 
 def record_marks(
@@ -470,7 +470,7 @@ def _differences(session: Session, meeting_id: int) -> list[str]:
     return sorted(one for one in truth.keys() | kept.keys() if truth.get(one) != kept.get(one))
 
 
-def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, object]:
+def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
     """The whole register as the contract's JSON: subjects in their order, counts, version."""
     session = reading()
     meeting = meeting_to_read(session, by, meeting_id, now)
@@ -479,7 +479,7 @@ def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, object]:
 
 def register_if_newer(
     meeting_id: int, version: int, *, now: datetime, by: Actor
-) -> dict[str, object] | None:
+) -> dict[str, Any] | None:
     """The register when it is not the one the phone has already, else None."""
     session = reading()
     meeting = meeting_to_read(session, by, meeting_id, now)
@@ -493,7 +493,7 @@ def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime)
     return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
 
 
-def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
     """Everything the page shows of a register."""
     lines, names = lines_of(session, meeting)
     statuses, deciding = _lines(session, meeting.id)
@@ -507,7 +507,7 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     }
 
 
-def brief_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+def brief_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
     """The register's state and counts alone, for a phone that keeps the names itself."""
     statuses, _ = _lines(session, meeting.id)
     numbers = Counter(status.value for status in statuses.values())
@@ -520,7 +520,7 @@ def brief_register(session: Session, meeting: Meeting, now: datetime) -> dict[st
     return _head(session, meeting, now) | {"counts": counts | _head_totals(meeting)}
 
 
-def _head(session: Session, meeting: Meeting, now: datetime) -> dict[str, object]:
+def _head(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
     return {
         "meeting": meeting.id,
         "topic": meeting.topic,
@@ -549,9 +549,9 @@ def _subject_json(
     statuses: dict[str, Status],
     deciding: dict[str, str],
     doubtful: dict[str, list[str]],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     status = statuses.get(line.subject)
-    shown: dict[str, object] = {
+    shown: dict[str, Any] = {
         "subject": line.subject,
         "name": line.name,
         "unit": line.unit or names.get(line.group or 0, ""),

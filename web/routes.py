@@ -5,6 +5,7 @@ from flask_wtf import CSRFProtect
 
 from web import (
     accounts,
+    attendance,
     feeds,
     home,
     invitations,
@@ -23,6 +24,7 @@ BLUEPRINTS: tuple[object, ...] = (
     units,
     meetings,
     planning,
+    attendance,
 )
 
 

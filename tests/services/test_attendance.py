@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from models import AuditEntry, Campaign, Invitation, Mark, Meeting, RegisterLine, RollEntry, WalkIn
 from models import db as handle
-from rules.attendance import Status, current_statuses
 from rules.attendance import Mark as Fact
+from rules.attendance import Status, current_statuses
 from rules.permissions import Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound
 from services import attendance
@@ -352,7 +352,7 @@ def count_queries(db):
 @st.composite
 def histories(draw):
     """Marks of three people by three phones, some taken back, cut into batches and replayed."""
-    marks = []
+    marks: list[tuple] = []
     for _ in range(draw(st.integers(1, 12))):
         earlier = [one for one in marks if one[0] != "none"]
         subject = draw(st.integers(0, 2))

@@ -1,0 +1,74 @@
+/** Big buttons that count heads where nobody is named; each count is sent as it then stands. */
+
+import { element } from "attendance/list";
+import { newId } from "attendance/roster";
+
+const PAUSE = 600;
+
+export function startHeads(root, page, queue) {
+  const heads = new Map(Object.entries(page.heads));
+  if (!heads.size) heads.set("", 0);
+  const rows = root.querySelector(".heads-rows");
+  const total = root.querySelector(".heads-total");
+  const timers = new Map();
+
+  const send = (label) => {
+    queue.add([{ id: newId(), label, heads: heads.get(label), counted_at: new Date().toISOString() }]);
+  };
+
+  const add = (label, by) => {
+    heads.set(label, Math.max(0, Math.min(100_000, heads.get(label) + by)));
+    clearTimeout(timers.get(label));
+    timers.set(label, setTimeout(() => send(label), PAUSE));
+    draw();
+  };
+
+  const button = (label, by, text) => {
+    const made = element("button", `heads-button${by === 1 ? " heads-one" : ""}`, text);
+    made.type = "button";
+    made.disabled = page.locked;
+    made.setAttribute("aria-label", `${text} ${label || page.texts.heads}`);
+    made.addEventListener("click", () => {
+      navigator.vibrate?.(15);
+      add(label, by);
+    });
+    return made;
+  };
+
+  const rowOf = (label) => {
+    const number = element("output", "heads-number", "0");
+    number.dataset.label = label;
+    return element(
+      "div",
+      "heads-row",
+      element("p", "heads-label", label || page.texts.heads),
+      number,
+      element("div", "heads-buttons", button(label, -1, "−1"), button(label, 1, "+1"), button(label, 10, "+10")),
+    );
+  };
+
+  const draw = () => {
+    for (const [label, number] of heads) {
+      let shown = [...rows.querySelectorAll("output")].find((one) => one.dataset.label === label);
+      if (!shown) {
+        const row = rowOf(label);
+        rows.append(row);
+        shown = row.querySelector("output");
+      }
+      shown.textContent = number.toLocaleString("vi");
+    }
+    const sum = [...heads.values()].reduce((all, one) => all + one, 0);
+    total.hidden = heads.size < 2;
+    total.querySelector("b").textContent = sum.toLocaleString("vi");
+  };
+
+  root.querySelectorAll("[data-label-name]").forEach((choice) =>
+    choice.addEventListener("click", () => {
+      const label = choice.dataset.labelName;
+      if (!heads.has(label)) heads.set(label, 0);
+      choice.hidden = true;
+      draw();
+    }),
+  );
+  draw();
+}
