@@ -1,0 +1,180 @@
+"""Charts drawn on the server as SVG: pictures of the numbers in the tables beside them.
+
+No inline style: the page's own sheet colours the classes, and short bars are hatched, so that
+the pictures can be read in black and white.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+BAR_WIDTH = 640
+NAME_WIDTH = 200
+VALUE_WIDTH = 130
+ROW_HEIGHT = 26
+NAME_LETTERS = 30
+PROGRESS_WIDTH, PROGRESS_HEIGHT = 640, 260
+LEFT, RIGHT, TOP, BOTTOM = 8, 8, 28, 26
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One unit: how much of its 100% is covered (tenths of a percent), in its own words too."""
+
+    name: str
+    tenths: int
+    text: str
+    target_percent: int
+    met: bool
+
+
+@dataclass(frozen=True)
+class ProgressChart:
+    """Covered by day against the number needed; `days` are (day, covered), in order."""
+
+    days: Sequence[tuple[date, int]]
+    need: int
+    eligible: int
+    first_on: date
+    last_on: date
+    today: date
+    need_text: str
+    pace_text: str
+    today_text: str
+    dates: tuple[str, str]
+
+
+def bars(rows: Sequence[Bar], *, label: str, hatch_id: str = "hatch") -> Markup:
+    """Horizontal bars, one a unit, each with its own target as a tick; in the order given."""
+    height = ROW_HEIGHT * len(rows) + 4
+    scale = (BAR_WIDTH - NAME_WIDTH - VALUE_WIDTH) / 100
+    parts = [_bar_row(row, place, scale, hatch_id) for place, row in enumerate(rows)]
+    return _svg(BAR_WIDTH, height, label, Markup("").join([_hatch(hatch_id), *parts]), "chart-bars")
+
+
+def _bar_row(row: Bar, place: int, scale: float, hatch_id: str) -> Markup:
+    y = place * ROW_HEIGHT + 4
+    filled = min(row.tenths, 1000) / 10 * scale
+    track = Markup('<rect class="chart-track" x="{x}" y="{y}" width="{w:.1f}" height="16"/>')
+    bar = Markup('<rect class="{kind}" x="{x}" y="{y}" width="{w:.1f}" height="16"{fill}/>')
+    tick = Markup('<line class="chart-target" x1="{x:.1f}" x2="{x:.1f}" y1="{y1}" y2="{y2}"/>')
+    text = Markup('<text class="{kind}" x="{x}" y="{y}"{anchor}>{words}</text>')
+    return Markup("<g><title>{}: {}</title>").format(row.name, row.text) + Markup("").join(
+        [
+            text.format(kind="chart-name", x=0, y=y + 13, anchor="", words=_shortened(row.name)),
+            track.format(x=NAME_WIDTH, y=y, w=100 * scale),
+            bar.format(
+                kind="chart-met" if row.met else "chart-short",
+                x=NAME_WIDTH,
+                y=y,
+                w=filled,
+                fill="" if row.met else Markup(' fill="url(#{})"').format(hatch_id),
+            ),
+            tick.format(x=NAME_WIDTH + row.target_percent * scale, y1=y - 3, y2=y + 19),
+            text.format(
+                kind="chart-value",
+                x=BAR_WIDTH,
+                y=y + 13,
+                anchor=Markup(' text-anchor="end"'),
+                words=row.text,
+            ),
+            Markup("</g>"),
+        ]
+    )
+
+
+def progress(chart: ProgressChart, *, label: str) -> Markup:
+    """Covered over time as a step line, the number needed as a level, and the pace to reach it."""
+    days = [(day, covered) for day, covered in chart.days if day <= chart.last_on]
+    first = min([chart.first_on, *(day for day, _ in days)])
+    last = max(chart.last_on, chart.today)
+    span = max((last - first).days, 1)
+    top = max(chart.eligible, chart.need, *(covered for _, covered in days), 1)
+
+    def x(day: date) -> float:
+        return LEFT + (PROGRESS_WIDTH - LEFT - RIGHT) * (day - first).days / span
+
+    def y(number: int) -> float:
+        return TOP + (PROGRESS_HEIGHT - TOP - BOTTOM) * (1 - number / top)
+
+    until = min(chart.today, last)
+    covered = days[-1][1] if days else 0
+    parts = [
+        _level(y(chart.need), chart.need_text),
+        _steps(days, x, y, first, until, covered),
+        _today(x(until), chart.today_text),
+    ]
+    if covered < chart.need and until < chart.last_on:
+        parts.append(_pace(x(until), y(covered), x(chart.last_on), y(chart.need), chart.pace_text))
+    parts += [_words(LEFT, PROGRESS_HEIGHT - 8, chart.dates[0], "start")]
+    parts += [_words(PROGRESS_WIDTH - RIGHT, PROGRESS_HEIGHT - 8, chart.dates[1], "end")]
+    return _svg(PROGRESS_WIDTH, PROGRESS_HEIGHT, label, Markup("").join(parts), "chart-progress")
+
+
+def _steps(
+    days: Sequence[tuple[date, int]],
+    x: Callable[[date], float],
+    y: Callable[[int], float],
+    first: date,
+    until: date,
+    covered: int,
+) -> Markup:
+    points, level = [(x(first), y(0))], 0
+    for day, number in days:
+        points += [(x(day), y(level)), (x(day), y(number))]
+        level = number
+    points.append((x(until), y(covered)))
+    line = " ".join(f"{left:.1f},{down:.1f}" for left, down in points)
+    floor = f"{points[-1][0]:.1f},{y(0):.1f} {points[0][0]:.1f},{y(0):.1f}"
+    return Markup(
+        '<polygon class="chart-area" points="{line} {floor}"/>'
+        '<polyline class="chart-line" points="{line}"/>'
+    ).format(line=line, floor=floor)
+
+
+def _level(y: float, words: str) -> Markup:
+    return Markup('<line class="chart-need" x1="{l}" x2="{r}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
+        l=LEFT, r=PROGRESS_WIDTH - RIGHT, y=y
+    ) + _words(LEFT, y - 6, words, "start")
+
+
+def _today(x: float, words: str) -> Markup:
+    anchor = "end" if x > PROGRESS_WIDTH / 2 else "start"
+    return Markup(
+        '<line class="chart-today" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
+    ).format(x=x, top=TOP, bottom=PROGRESS_HEIGHT - BOTTOM) + _words(
+        x, PROGRESS_HEIGHT - 8, words, anchor
+    )
+
+
+def _pace(x1: float, y1: float, x2: float, y2: float, words: str) -> Markup:
+    return Markup(
+        '<line class="chart-pace" x1="{0:.1f}" y1="{1:.1f}" x2="{2:.1f}" y2="{3:.1f}"/>'
+    ).format(x1, y1, x2, y2) + _words(PROGRESS_WIDTH - RIGHT, max(y2 - 6, 14), words, "end")
+
+
+def _words(x: float, y: float, words: str, anchor: str) -> Markup:
+    return Markup(
+        '<text class="chart-words" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
+    ).format(x=x, y=y, anchor=anchor, words=words)
+
+
+def _hatch(hatch_id: str) -> Markup:
+    return Markup(
+        '<defs><pattern id="{}" width="6" height="6" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><rect class="chart-hatch-ground" width="6" height="6"/>'
+        '<rect class="chart-hatch-line" width="3" height="6"/></pattern></defs>'
+    ).format(hatch_id)
+
+
+def _svg(width: int, height: int, label: str, inside: Markup, kind: str) -> Markup:
+    return Markup(
+        '<svg class="chart {kind}" role="img" aria-label="{label}" viewBox="0 0 {w} {h}" '
+        'preserveAspectRatio="xMinYMin meet">{inside}</svg>'
+    ).format(kind=kind, label=label, w=width, h=height, inside=inside)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1].rstrip() + "…"
