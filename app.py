@@ -46,6 +46,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.config.update(overrides or {})
     office.use(_office(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
     _connect(app)
     _dress_templates(app)
     web.errors.init_app(app)

@@ -40,7 +40,7 @@ from rules.permissions import SYSTEM, Actor
 from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import fold, matches
 from services import audit
-from services.access import meeting_for, meetings_visible_to, subtree
+from services.access import meetings_visible_to, subtree
 from services.attendance import (
     TAKERS,
     brief_register,
@@ -490,7 +490,7 @@ def unlock_requests(meeting_id: int, *, now: datetime, by: Actor) -> list[Reques
 def history(meeting_id: int, *, now: datetime, by: Actor) -> list[Event]:
     """What happened to a register, newest first: each mark with old and new value, each step."""
     session = reading()
-    meeting = meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
+    meeting = meeting_to_read(session, by, meeting_id, now)
     events = [*_steps(session, meeting.id), *_mark_events(session, meeting.id)]
     events.sort(key=lambda event: event.at, reverse=True)
     return events[:HISTORY_LENGTH]
