@@ -2,17 +2,26 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from models import Unit, UnitKind, UnitLink, UnitName, UnitParent
+from models import (
+    HouseholdResidence,
+    Membership,
+    Unit,
+    UnitKind,
+    UnitLink,
+    UnitName,
+    UnitParent,
+)
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
-from services.access import units_visible_to
+from rules.text import matches
+from services.access import require_unit, units_visible_to
 from services.transaction import reading
 
 TREES = ("party", "residential")
@@ -40,8 +49,75 @@ class UnitNode:
     depth: int
 
 
+@dataclass
+class Branch:
+    """A unit in the tree page, with what is below it; `people` counts members or households.
+
+    `hidden` is how many units directly below are not shown (a large tree is shown in parts).
+    """
+
+    node: UnitNode
+    people: int
+    branches: list["Branch"] = field(default_factory=list)
+    hidden: int = 0
+
+
+@dataclass(frozen=True)
+class DatedFact:
+    """One row of a unit's history: a name, the unit above, or the unit answering."""
+
+    text: str
+    unit_id: int | None
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """A level of a tree, and how many units are of it."""
+
+    code: str
+    tree: str
+    name: str
+    name_en: str
+    rank: int
+    is_grassroots: bool
+    holds_people: bool
+    units: int
+
+
+@dataclass(frozen=True)
+class UnitPage:
+    """Everything the page of one unit shows, as of a day."""
+
+    id: int
+    code: str
+    name: str
+    tree: str
+    kind_code: str
+    kind_name: str
+    holds_people: bool
+    position: int
+    valid_from: date
+    valid_to: date | None
+    path: tuple[tuple[int, str], ...]
+    members: int
+    households: int
+    names: tuple[DatedFact, ...]
+    parents: tuple[DatedFact, ...]
+    links: tuple[DatedFact, ...]
+    below: tuple[tuple[UnitNode, int], ...]
+    is_changeable: bool
+
+
 def on_day(
-    table: type[Unit] | type[UnitName] | type[UnitParent] | type[UnitLink], on: date
+    table: type[Unit]
+    | type[UnitName]
+    | type[UnitParent]
+    | type[UnitLink]
+    | type[Membership]
+    | type[HouseholdResidence],
+    on: date,
 ) -> ColumnElement[bool]:
     """The rows of a dated table that hold on that day."""
     return and_(table.valid_from <= on, or_(table.valid_to.is_(None), table.valid_to > on))
@@ -85,6 +161,27 @@ def parents_on(session: Session, on: date) -> dict[int, int]:
         select(UnitParent.unit_id, UnitParent.parent_id).where(on_day(UnitParent, on))
     )
     return {row.unit_id: row.parent_id for row in rows}
+
+
+def subtree_ids(parents: dict[int, int], roots: Collection[int]) -> set[int]:
+    """The units and all below them, from the map of parents of a day."""
+    below: dict[int, list[int]] = defaultdict(list)
+    for unit_id, parent_id in parents.items():
+        below[parent_id].append(unit_id)
+    found, waiting = set(), list(roots)
+    while waiting:
+        unit_id = waiting.pop()
+        if unit_id not in found:
+            found.add(unit_id)
+            waiting.extend(below.get(unit_id, ()))
+    return found
+
+
+def day_within_life(unit: Unit, day: date) -> date:
+    """The day itself, or the nearest one on which the unit existed."""
+    if unit.valid_to is not None and day >= unit.valid_to:
+        return unit.valid_to - timedelta(days=1)
+    return max(day, unit.valid_from)
 
 
 def grassroots_of(session: Session, unit_ids: Iterable[int], on: date) -> dict[int, int]:
@@ -212,3 +309,179 @@ def _node(unit: Unit, kind: UnitKind, name: str, parent_id: int | None, depth: i
         parent_id=parent_id,
         depth=depth,
     )
+
+
+def unit_branches(
+    *, on: date, by: Actor, tree: str, under: int | None = None, most: int = 1200
+) -> list[Branch]:
+    """The tree of a day within scope, with the people below each unit; a large one in parts.
+
+    More than `most` units are shown only as deep as fits; `under` starts at one of them.
+    """
+    session = reading()
+    nodes = nodes_on(session, on, tree=tree, within=units_visible_to(session, by, on))
+    counts = people_below(session, nodes, on)
+    branches = {node.id: Branch(node, counts[node.id]) for node in nodes}
+    roots = []
+    for node in nodes:
+        above = branches.get(node.parent_id or 0)
+        if above is not None:
+            above.branches.append(branches[node.id])
+        if node.id == under or (under is None and above is None):
+            roots.append(branches[node.id])
+    _cut(roots, most)
+    return roots
+
+
+def _cut(roots: list[Branch], most: int) -> None:
+    level, shown = roots, len(roots)
+    while level:
+        below = [branch for above in level for branch in above.branches]
+        shown += len(below)
+        if shown > most:
+            for above in level:
+                above.hidden, above.branches = len(above.branches), []
+            return
+        level = below
+
+
+def people_below(session: Session, nodes: Sequence[UnitNode], on: date) -> dict[int, int]:
+    """Members (or households) in each unit and everything below it, from nodes in tree order."""
+    counts = _people_in(session, Membership, on) | _people_in(session, HouseholdResidence, on)
+    totals = {node.id: counts.get(node.id, 0) for node in nodes}
+    for node in reversed(nodes):
+        if node.parent_id is not None:
+            totals[node.parent_id] += totals[node.id]
+    return totals
+
+
+def _people_in(
+    session: Session, table: type[Membership] | type[HouseholdResidence], on: date
+) -> dict[int, int]:
+    rows = session.execute(
+        select(table.unit_id, func.count()).where(on_day(table, on)).group_by(table.unit_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def found_units(query: str, *, on: date, by: Actor, most: int = 100) -> list[tuple[UnitNode, str]]:
+    """Units whose name or code begins with the words asked for, each with the path above it."""
+    nodes = unit_tree(on=on, by=by)
+    by_id = {node.id: node for node in nodes}
+    wanted = [
+        node
+        for node in nodes
+        if matches(query, node.fold) or node.code.lower().startswith(query.strip().lower())
+    ]
+    return [(node, " › ".join(_names_above(node, by_id))) for node in wanted[:most]]
+
+
+def _names_above(node: UnitNode, by_id: dict[int, UnitNode]) -> list[str]:
+    names: list[str] = []
+    above = by_id.get(node.parent_id or 0)
+    while above is not None:
+        names.insert(0, above.name)
+        above = by_id.get(above.parent_id or 0)
+    return names
+
+
+def unit_page(unit_id: int, *, on: date, by: Actor) -> UnitPage:
+    """One unit as of a day, with its whole history; NotFound outside the actor's scope."""
+    session = reading()
+    unit = session.get(Unit, unit_id)
+    if unit is None:
+        raise NotFound(N_("Không tìm thấy đơn vị này trong phạm vi của bạn."))
+    day = day_within_life(unit, on)
+    require_unit(session, by, unit.id, day, "staff", "reader", "instructor")
+    visible = units_visible_to(session, by, day)
+    nodes = nodes_on(session, day, tree=unit.tree, within=visible)
+    by_id = {node.id: node for node in nodes}
+    node = by_id[unit.id]
+    counts = people_below(session, nodes, day)
+    changeable = units_visible_to(session, by, day, "staff")
+    return UnitPage(
+        id=unit.id,
+        code=unit.code,
+        name=node.name,
+        tree=unit.tree,
+        kind_code=unit.kind_code,
+        kind_name=node.kind_name,
+        holds_people=node.holds_people,
+        position=unit.position,
+        valid_from=unit.valid_from,
+        valid_to=unit.valid_to,
+        path=_path_above(node, by_id),
+        members=counts[unit.id] if unit.tree == "party" else 0,
+        households=counts[unit.id] if unit.tree == "residential" else 0,
+        names=_names_over_time(session, unit),
+        parents=_parents_over_time(session, unit),
+        links=_links_over_time(session, unit),
+        below=tuple((child, counts[child.id]) for child in nodes if child.parent_id == unit.id),
+        is_changeable=by.has_any("staff") and (changeable is None or unit.id in changeable),
+    )
+
+
+def _path_above(node: UnitNode, by_id: dict[int, UnitNode]) -> tuple[tuple[int, str], ...]:
+    path: list[tuple[int, str]] = []
+    above = by_id.get(node.parent_id or 0)
+    while above is not None:
+        path.insert(0, (above.id, above.name))
+        above = by_id.get(above.parent_id or 0)
+    return tuple(path)
+
+
+def _names_over_time(session: Session, unit: Unit) -> tuple[DatedFact, ...]:
+    rows = session.scalars(
+        select(UnitName).where(UnitName.unit_id == unit.id).order_by(UnitName.valid_from)
+    )
+    return tuple(DatedFact(row.name, None, row.valid_from, row.valid_to) for row in rows)
+
+
+def _parents_over_time(session: Session, unit: Unit) -> tuple[DatedFact, ...]:
+    rows = session.execute(
+        select(UnitParent, Unit.name)
+        .join(Unit, Unit.id == UnitParent.parent_id)
+        .where(UnitParent.unit_id == unit.id)
+        .order_by(UnitParent.valid_from)
+    )
+    return tuple(DatedFact(name, row.parent_id, row.valid_from, row.valid_to) for row, name in rows)
+
+
+def _links_over_time(session: Session, unit: Unit) -> tuple[DatedFact, ...]:
+    """Who answers for a residential unit, or for which ones a Party unit answers."""
+    mine, other = UnitLink.party_id, UnitLink.residential_id
+    if unit.tree == "residential":
+        mine, other = other, mine
+    rows = session.execute(
+        select(UnitLink, Unit.id, Unit.name)
+        .join(Unit, Unit.id == other)
+        .where(mine == unit.id)
+        .order_by(UnitLink.valid_from, Unit.fold)
+    )
+    return tuple(
+        DatedFact(name, unit_id, row.valid_from, row.valid_to) for row, unit_id, name in rows
+    )
+
+
+def kind_rows() -> list[KindRow]:
+    """Every level of both trees, from the top."""
+    session = reading()
+    used = select(Unit.kind_code, func.count().label("units")).group_by(Unit.kind_code).subquery()
+    rows = session.execute(
+        select(UnitKind, func.coalesce(used.c.units, 0))
+        .outerjoin(used, used.c.kind_code == UnitKind.code)
+        .order_by(UnitKind.tree, UnitKind.rank, UnitKind.name)
+    )
+    return [
+        KindRow(
+            kind.code,
+            kind.tree,
+            kind.name,
+            kind.name_en,
+            kind.rank,
+            kind.is_grassroots,
+            kind.holds_people,
+            units,
+        )
+        for kind, units in rows
+    ]

@@ -1,0 +1,427 @@
+"""How units are founded, renamed, moved, linked and ended: from a day on, nothing rewritten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from models import (
+    HouseholdResidence,
+    Membership,
+    Unit,
+    UnitKind,
+    UnitLink,
+    UnitName,
+    UnitParent,
+)
+from rules.days import local_day
+from rules.permissions import Actor
+from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
+from rules.text import clean, fold
+from services import audit
+from services.access import granted_unit_ids, require_unit
+from services.transaction import writing
+from services.units import day_within_life, on_day, parents_on, subtree_ids
+
+Dated = TypeVar("Dated", UnitName, UnitParent, UnitLink)
+LATEST_YEAR = 2100
+
+
+@dataclass(frozen=True)
+class KindFacts:
+    """A level of a tree as the form gives it; a lower `rank` stands above a higher one."""
+
+    name: str
+    name_en: str
+    rank: int
+    is_grassroots: bool
+    holds_people: bool
+
+
+def create_unit(
+    *,
+    code: str,
+    kind_code: str,
+    name: str,
+    parent_id: int | None,
+    valid_from: date,
+    position: int = 0,
+    now: datetime,
+    by: Actor,
+) -> int:
+    """Found a unit under another (or at the top) from a day on, and give its id."""
+    name, code = _checked_name(name), _checked_code(code)
+    with writing() as session:
+        _require_parent(session, by, parent_id, local_day(now))
+        kind = _kind_for(session, kind_code)
+        _refuse_taken_code(session, code)
+        parent = _parent_for(session, parent_id, kind, valid_from)
+        unit = Unit(
+            code=code,
+            tree=kind.tree,
+            kind_code=kind.code,
+            name=name,
+            fold=fold(name),
+            parent_id=parent.id if parent else None,
+            position=position,
+            valid_from=valid_from,
+        )
+        session.add(unit)
+        session.flush()
+        session.add(UnitName(unit_id=unit.id, name=name, valid_from=valid_from))
+        if parent:
+            session.add(UnitParent(unit_id=unit.id, parent_id=parent.id, valid_from=valid_from))
+        _record(session, now, by, unit, "created", parent_id=parent_id, valid_from=valid_from)
+        return unit.id
+
+
+def correct_unit(
+    unit_id: int, *, code: str, kind_code: str, position: int, now: datetime, by: Actor
+) -> None:
+    """Correct a unit's code, level or place in lists; these have no history."""
+    code = _checked_code(code)
+    with writing() as session:
+        unit = _unit_for(session, by, unit_id, local_day(now))
+        kind = _kind_for(session, kind_code)
+        if kind.tree != unit.tree:
+            raise Refusal(N_("Loại đơn vị này thuộc cây khác. Hãy chọn loại cùng cây."))
+        if code != unit.code:
+            _refuse_taken_code(session, code, except_id=unit.id)
+        before = {"code": unit.code, "kind": unit.kind_code, "position": unit.position}
+        unit.code, unit.kind_code, unit.position = code, kind.code, position
+        after = {"code": unit.code, "kind": unit.kind_code, "position": unit.position}
+        if before != after:
+            _record(session, now, by, unit, "changed", before=before, after=after)
+
+
+def rename_unit(unit_id: int, *, name: str, from_on: date, now: datetime, by: Actor) -> None:
+    """Give a unit another name from a day on; what was before keeps the earlier name."""
+    name = _checked_name(name)
+    with writing() as session:
+        unit = _unit_for(session, by, unit_id, local_day(now))
+        _refuse_outside_life(unit, from_on)
+        rows = session.scalars(select(UnitName).where(UnitName.unit_id == unit.id)).all()
+        last = _close_last(rows, from_on)
+        before = last.name if last else unit.name
+        if last and last.valid_from == from_on:
+            last.name = name
+        else:
+            session.add(
+                UnitName(unit_id=unit.id, name=name, valid_from=from_on, valid_to=unit.valid_to)
+            )
+        _show_today(session, [unit], local_day(now))
+        _record(session, now, by, unit, "renamed", before=before, after=name, from_on=from_on)
+
+
+def move_unit(
+    unit_id: int, *, parent_id: int | None, from_on: date, now: datetime, by: Actor
+) -> None:
+    """Put a unit under another from a day on; what was before stays where it was."""
+    with writing() as session:
+        today = local_day(now)
+        unit = _unit_for(session, by, unit_id, today)
+        _require_parent(session, by, parent_id, today)
+        _refuse_outside_life(unit, from_on)
+        parent = _parent_for(session, parent_id, _kind_for(session, unit.kind_code), from_on)
+        if parent:
+            _refuse_cycle(session, unit, parent, {from_on, today})
+        rows = session.scalars(select(UnitParent).where(UnitParent.unit_id == unit.id)).all()
+        last = _close_last(rows, from_on)
+        before = last.parent_id if last else None
+        _set_parent(session, unit, last, parent, from_on)
+        _show_today(session, [unit], today)
+        _record(session, now, by, unit, "moved", before=before, after=parent_id, from_on=from_on)
+
+
+def _set_parent(
+    session: Session, unit: Unit, last: UnitParent | None, parent: Unit | None, from_on: date
+) -> None:
+    if last and last.valid_from == from_on:
+        if parent:
+            last.parent_id = parent.id
+        else:
+            session.delete(last)
+    elif parent:
+        session.add(
+            UnitParent(
+                unit_id=unit.id, parent_id=parent.id, valid_from=from_on, valid_to=unit.valid_to
+            )
+        )
+
+
+def link_unit(
+    residential_id: int, *, party_id: int | None, from_on: date, now: datetime, by: Actor
+) -> None:
+    """Say which Party unit answers for a residential unit from a day on; none ends the link."""
+    with writing() as session:
+        today = local_day(now)
+        unit = _unit_for(session, by, residential_id, today)
+        _refuse_outside_life(unit, from_on)
+        if unit.tree != "residential":
+            raise Refusal(N_("Chỉ đơn vị dân cư mới có tổ chức đảng phụ trách."))
+        party = _unit_for(session, by, party_id, today) if party_id is not None else None
+        if party and party.tree != "party":
+            raise Refusal(N_("Hãy chọn một tổ chức đảng để phụ trách."))
+        rows = session.scalars(select(UnitLink).where(UnitLink.residential_id == unit.id)).all()
+        last = _close_last(rows, from_on)
+        if last and last.valid_from == from_on:
+            session.delete(last)
+            session.flush()
+        if party:
+            session.add(UnitLink(residential_id=unit.id, party_id=party.id, valid_from=from_on))
+        _record(session, now, by, unit, "linked", party_id=party_id, from_on=from_on)
+
+
+def end_unit(unit_id: int, *, on: date, reason: str, now: datetime, by: Actor) -> None:
+    """End a unit: `on` is the first day without it. Its people and lower units must have left."""
+    reason = clean(reason)
+    if not reason or len(reason) > 300:
+        raise Malformed(N_("Hãy ghi lý do (số quyết định), không quá 300 ký tự."))
+    with writing() as session:
+        unit = _unit_for(session, by, unit_id, local_day(now))
+        if on <= unit.valid_from or on.year > LATEST_YEAR:
+            raise Malformed(N_("Ngày kết thúc phải sau ngày thành lập. Hãy xem lại ngày."))
+        if unit.valid_to is not None:
+            raise Refusal(N_("Đơn vị này đã kết thúc rồi."))
+        _refuse_open_facts(session, unit, on)
+        _close_rows(session, unit, on)
+        unit.valid_to = on
+        audit.record(
+            session,
+            now=now,
+            by=by,
+            action="ended",
+            entity="unit",
+            entity_id=unit.id,
+            unit_id=unit.id,
+            reason=reason,
+            on=on,
+        )
+
+
+def _refuse_open_facts(session: Session, unit: Unit, on: date) -> None:
+    children = _open_rows(session, UnitParent, UnitParent.parent_id == unit.id, on)
+    if children:
+        raise Refusal(
+            N_("Còn %(count)s đơn vị trực thuộc. Hãy chuyển hoặc kết thúc chúng trước."),
+            count=children,
+        )
+    members = _open_rows(session, Membership, Membership.unit_id == unit.id, on)
+    if members:
+        raise Refusal(
+            N_("Còn %(count)s đảng viên ở đơn vị này. Hãy chuyển họ sang nơi khác trước."),
+            count=members,
+        )
+    households = _open_rows(session, HouseholdResidence, HouseholdResidence.unit_id == unit.id, on)
+    if households:
+        raise Refusal(
+            N_("Còn %(count)s hộ ở đơn vị này. Hãy chuyển các hộ sang nơi khác trước."),
+            count=households,
+        )
+
+
+def _open_rows(
+    session: Session,
+    table: type[UnitParent] | type[Membership] | type[HouseholdResidence],
+    condition: ColumnElement[bool],
+    on: date,
+) -> int:
+    query = select(func.count()).select_from(table)
+    query = query.where(condition, or_(table.valid_to.is_(None), table.valid_to > on))
+    return session.scalar(query) or 0
+
+
+def _close_rows(session: Session, unit: Unit, on: date) -> None:
+    names = session.scalars(select(UnitName).where(UnitName.unit_id == unit.id)).all()
+    parents = session.scalars(select(UnitParent).where(UnitParent.unit_id == unit.id)).all()
+    links = session.scalars(
+        select(UnitLink).where(
+            or_(UnitLink.residential_id == unit.id, UnitLink.party_id == unit.id)
+        )
+    ).all()
+    rows: list[UnitName | UnitParent | UnitLink] = [*names, *parents, *links]
+    for row in rows:
+        if row.valid_from >= on:
+            raise Refusal(
+                N_("Đã ghi một thay đổi từ ngày %(day)s. Hãy chọn ngày kết thúc sau ngày đó."),
+                day=f"{row.valid_from:%d/%m/%Y}",
+            )
+        if row.valid_to is None or row.valid_to > on:
+            row.valid_to = on
+
+
+def save_kind(
+    code: str, facts: KindFacts, *, tree: str | None = None, now: datetime, by: Actor
+) -> None:
+    """Change a level of a tree, or add one when a tree is named; for administrators."""
+    if granted_unit_ids(by, "admin") is not None:
+        raise NotAllowed(N_("Chỉ quản trị viên sửa được các cấp đơn vị. Hãy hỏi quản trị viên."))
+    name, name_en = _checked_name(facts.name, 80), _checked_name(facts.name_en, 80)
+    if not 1 <= facts.rank <= 99:
+        raise Malformed(N_("Thứ bậc phải từ 1 (trên cùng) đến 99."))
+    with writing() as session:
+        kind = session.get(UnitKind, code)
+        if tree is not None:
+            if kind is not None:
+                raise Refusal(N_("Mã loại đơn vị này đã có. Hãy chọn mã khác."))
+            kind = UnitKind(code=_checked_kind_code(code), tree=tree)
+            session.add(kind)
+        if kind is None:
+            raise NotFound(N_("Không có loại đơn vị này."))
+        kind.name, kind.name_en, kind.rank = name, name_en, facts.rank
+        kind.is_grassroots, kind.holds_people = facts.is_grassroots, facts.holds_people
+        audit.record(
+            session,
+            now=now,
+            by=by,
+            action="created" if tree else "changed",
+            entity="unit_kind",
+            entity_id=kind.code,
+            name=name,
+            rank=facts.rank,
+            is_grassroots=facts.is_grassroots,
+            holds_people=facts.holds_people,
+        )
+
+
+def show_units_of_today(*, now: datetime) -> int:
+    """Bring the repeated present name and parent up to today's dated rows; how many changed.
+
+    A rename or move may be written ahead of its day; the scheduler calls this once a day.
+    """
+    with writing() as session:
+        return _show_today(session, session.scalars(select(Unit)).all(), local_day(now))
+
+
+def _show_today(session: Session, units: Sequence[Unit], today: date) -> int:
+    session.flush()
+    named = select(UnitName.unit_id, UnitName.name).where(on_day(UnitName, today))
+    if len(units) == 1:
+        named = named.where(UnitName.unit_id == units[0].id)
+    names = {row.unit_id: row.name for row in session.execute(named)}
+    parents = parents_on(session, today)
+    changed = 0
+    for unit in units:
+        name = names.get(unit.id, unit.name)
+        alive = unit.valid_to is None or unit.valid_to > today
+        parent_id = parents.get(unit.id) if alive else unit.parent_id
+        if (unit.name, unit.parent_id) != (name, parent_id):
+            unit.name, unit.fold, unit.parent_id = name, fold(name), parent_id
+            changed += 1
+    return changed
+
+
+def _close_last(rows: Sequence[Dated], from_on: date) -> Dated | None:
+    """End the latest row on that day, when it began before; refuse days before the latest row."""
+    if not rows:
+        return None
+    last = max(rows, key=lambda row: row.valid_from)
+    if from_on < last.valid_from:
+        raise Refusal(
+            N_("Đã ghi một thay đổi từ ngày %(day)s. Hãy chọn ngày ấy hoặc sau đó."),
+            day=f"{last.valid_from:%d/%m/%Y}",
+        )
+    if from_on > last.valid_from and (last.valid_to is None or last.valid_to > from_on):
+        last.valid_to = from_on
+    return last
+
+
+def _refuse_outside_life(unit: Unit, on: date) -> None:
+    ended = unit.valid_to is not None and on >= unit.valid_to
+    if on < unit.valid_from or ended or on.year > LATEST_YEAR:
+        raise Refusal(
+            N_("Ngày %(day)s nằm ngoài thời gian đơn vị hoạt động. Hãy chọn ngày khác."),
+            day=f"{on:%d/%m/%Y}",
+        )
+
+
+def _refuse_cycle(session: Session, unit: Unit, parent: Unit, days: set[date]) -> None:
+    for day in days:
+        if parent.id in subtree_ids(parents_on(session, day), {unit.id}):
+            raise Refusal(N_("Không thể đặt một đơn vị dưới chính nó hay dưới cấp dưới của nó."))
+
+
+def _parent_for(session: Session, parent_id: int | None, kind: UnitKind, on: date) -> Unit | None:
+    if parent_id is None:
+        return None
+    parent = session.get(Unit, parent_id)
+    if parent is None or parent.tree != kind.tree:
+        raise Refusal(N_("Đơn vị cấp trên phải ở cùng cây. Hãy chọn lại."))
+    _refuse_outside_life(parent, on)
+    if parent.kind.rank >= kind.rank:
+        raise Refusal(
+            N_("“%(kind)s” phải ở dưới một cấp cao hơn; “%(parent)s” thì không."),
+            kind=kind.name,
+            parent=parent.name,
+        )
+    return parent
+
+
+def _require_parent(session: Session, by: Actor, parent_id: int | None, today: date) -> None:
+    if parent_id is not None:
+        require_unit(session, by, parent_id, today, "staff")
+    elif granted_unit_ids(by, "staff") is not None:
+        raise NotAllowed(N_("Hãy chọn đơn vị cấp trên trong phạm vi của bạn."))
+
+
+def _unit_for(session: Session, by: Actor, unit_id: int, today: date) -> Unit:
+    unit = session.get(Unit, unit_id)
+    if unit is None:
+        raise NotFound(N_("Không tìm thấy đơn vị này trong phạm vi của bạn."))
+    require_unit(session, by, unit.id, day_within_life(unit, today), "staff")
+    return unit
+
+
+def _kind_for(session: Session, kind_code: str) -> UnitKind:
+    kind = session.get(UnitKind, kind_code)
+    if kind is None:
+        raise Malformed(N_("Hãy chọn loại đơn vị trong danh sách."))
+    return kind
+
+
+def _checked_name(name: str, most: int = 200) -> str:
+    name = clean(name)
+    if not name or len(name) > most:
+        raise Malformed(N_("Hãy ghi tên, không quá %(most)s ký tự."), most=most)
+    return name
+
+
+def _checked_code(code: str) -> str:
+    code = clean(code)
+    if not code or len(code) > 40 or any(sign.isspace() or sign in "/\\?#%" for sign in code):
+        raise Malformed(N_("Mã gồm chữ và số viết liền, không quá 40 ký tự, ví dụ CB-012."))
+    return code
+
+
+def _checked_kind_code(code: str) -> str:
+    code = _checked_code(code).lower()
+    if not code.replace("_", "").isalnum() or not code.isascii():
+        raise Malformed(N_("Mã loại gồm chữ không dấu, số và gạch dưới, ví dụ to_dang."))
+    return code
+
+
+def _refuse_taken_code(session: Session, code: str, except_id: int | None = None) -> None:
+    taken = select(Unit.id).where(func.lower(Unit.code) == code.lower())
+    if except_id is not None:
+        taken = taken.where(Unit.id != except_id)
+    if session.scalar(taken):
+        raise Refusal(N_("Mã “%(code)s” đã dùng cho đơn vị khác. Hãy chọn mã khác."), code=code)
+
+
+def _record(
+    session: Session, now: datetime, by: Actor, unit: Unit, action: str, **details: object
+) -> None:
+    audit.record(
+        session,
+        now=now,
+        by=by,
+        action=action,
+        entity="unit",
+        entity_id=unit.id,
+        unit_id=unit.id,
+        reason="",
+        **details,
+    )

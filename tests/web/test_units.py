@@ -1,0 +1,103 @@
+"""The units' pages: what staff see of the trees, and wrong forms come back."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from models import Unit, UnitName, db
+from tests.world import World, build_world, signed_in
+
+
+@pytest.fixture
+def world(db: Any) -> World:
+    return build_world()
+
+
+@pytest.fixture
+def an(client: FlaskClient, world: World) -> FlaskClient:
+    return signed_in(client, world.accounts["an"])
+
+
+def test_staff_see_their_own_tree_and_not_another_wards(an: FlaskClient) -> None:
+    page = an.get("/units").text
+    assert "Đảng bộ phường Một" in page
+    assert "phường Hai" not in page
+    residential = an.get("/units?tree=residential").text
+    assert "Khối 1" in residential
+    assert "Khối 2" not in residential
+
+
+def test_units_are_searched_and_shown_as_of_a_day(an: FlaskClient) -> None:
+    assert "Chi bộ 2" in an.get("/units?q=chi+bo").text
+    assert "Chưa có đơn vị nào" in an.get("/units?on=2019-01-01").text
+    assert an.get("/units?on=hôm-qua").status_code == 422
+
+
+def test_a_unit_of_another_ward_is_not_found(an: FlaskClient, world: World) -> None:
+    for path in ("", "/edit"):
+        assert an.get(f"/units/{world.units['cell-3'].id}{path}").status_code == 404
+
+
+def test_a_unit_is_founded_renamed_moved_and_ended_through_the_forms(
+    an: FlaskClient, world: World
+) -> None:
+    ward = world.units["ward-1"].id
+    form = {"kind": "cell", "name": "Chi bộ 9", "code": "CB9", "parent": str(ward)}
+    made = an.post("/units", data=form | {"valid_from": "2025-07-01", "position": "0"})
+    assert made.status_code == 303
+    page = made.location
+    named = an.post(
+        f"{page}/names", data={"name-name": "Chi bộ Chín", "name-from_on": "01/09/2025"}
+    )
+    assert named.status_code == 303
+    assert "Chi bộ Chín" in an.get(page).text
+    gone = an.post(f"{page}/ending", data={"end-on": "2026-01-01", "end-reason": "QĐ 12"})
+    assert gone.status_code == 303
+    assert "Ngừng hoạt động từ ngày 01/01/2026" in an.get(page).text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "said"),
+    [
+        ("/names", {"name-name": "", "name-from_on": "2025-07-01"}, "Hãy điền ô này."),
+        ("/names", {"name-name": "Tên", "name-from_on": "31/02/2025"}, "Ngày chưa đúng"),
+        ("/names", {"name-name": "Tên", "name-from_on": "2019-07-01"}, "nằm ngoài thời gian"),
+        ("/parents", {"parent-parent": "77777", "parent-from_on": "2025-07-01"}, "danh sách"),
+        ("/ending", {"end-on": "2025-07-01", "end-reason": "QĐ"}, "Còn 3 đảng viên"),
+        ("/corrections", {"correction-kind": "cell", "correction-code": "CB2"}, "đã dùng"),
+    ],
+)
+def test_a_wrong_change_comes_back_with_a_sentence_and_writes_nothing(
+    an: FlaskClient, world: World, path: str, form: dict[str, str], said: str
+) -> None:
+    before = db.session.query(UnitName).count()
+    answer = an.post(f"/units/{world.units['cell-1'].id}{path}", data=form)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert db.session.query(UnitName).count() == before
+    db.session.expire_all()
+    unit = db.session.get_one(Unit, world.units["cell-1"].id)
+    assert (unit.code, unit.valid_to) == ("CB1", None)
+
+
+def test_readers_look_and_do_not_change(client: FlaskClient, world: World) -> None:
+    doc = signed_in(client, world.accounts["doc"])
+    unit_id = world.units["cell-3"].id
+    assert doc.get(f"/units/{unit_id}").status_code == 200
+    assert doc.get(f"/units/{unit_id}/edit").status_code == 403
+    assert doc.post(f"/units/{unit_id}/names", data={}).status_code == 403
+
+
+def test_only_the_administrator_edits_the_levels(client: FlaskClient, world: World) -> None:
+    quan = signed_in(client, world.accounts["quan"])
+    form = {"tree": "party", "code": "to_dang", "name": "Tổ đảng", "name_en": "Group", "rank": "7"}
+    assert quan.post("/units/kinds", data=form).status_code == 303
+    assert "Tổ đảng" in quan.get("/units/kinds").text
+    assert quan.get("/units/kinds/cell").status_code == 200
+    assert quan.get("/units/kinds/khac").status_code == 404
+    assert quan.post("/units/kinds/cell", data={"name": ""}).status_code == 422
+
+
+def test_staff_do_not_edit_the_levels(an: FlaskClient) -> None:
+    assert an.get("/units/kinds").status_code == 403

@@ -1,0 +1,370 @@
+"""The units' pages: both trees on any day, one unit and its history, and the forms that change it."""
+
+from datetime import date
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from wtforms import BooleanField, IntegerField, SelectField, StringField
+
+from rules.days import local_day
+from rules.refusals import N_, Malformed, NotFound
+from services import unit_changes, units
+from services.unit_changes import KindFacts
+from web.fields import DayField, at_most, attempt, between, choices, id_or_none, needed, said
+from web.form_sentences import Form
+from web.identity import current_actor, now, requires
+
+bp = Blueprint("units", __name__, url_prefix="/units")
+
+TREE_NAMES = {"party": said(N_("Tổ chức đảng")), "residential": said(N_("Địa bàn dân cư"))}
+
+
+class UnitForm(Form):
+    """A new unit."""
+
+    kind = SelectField(said(N_("Loại đơn vị")), [needed()])
+    name = StringField(said(N_("Tên")), [needed(), at_most(200)])
+    code = StringField(said(N_("Mã")), [needed(), at_most(40)])
+    parent = SelectField(said(N_("Trực thuộc")), coerce=id_or_none)
+    valid_from = DayField(said(N_("Hoạt động từ ngày")), [needed()])
+    position = IntegerField(said(N_("Thứ tự trong danh sách")), [between(0, 9999)], default=0)
+
+
+class CorrectionForm(Form):
+    """What of a unit has no history."""
+
+    kind = SelectField(said(N_("Loại đơn vị")), [needed()])
+    code = StringField(said(N_("Mã")), [needed(), at_most(40)])
+    position = IntegerField(said(N_("Thứ tự trong danh sách")), [between(0, 9999)], default=0)
+
+
+class NameForm(Form):
+    """Another name from a day on."""
+
+    name = StringField(said(N_("Tên mới")), [needed(), at_most(200)])
+    from_on = DayField(said(N_("Từ ngày")), [needed()])
+
+
+class ParentForm(Form):
+    """Another unit above from a day on."""
+
+    parent = SelectField(said(N_("Trực thuộc")), coerce=id_or_none)
+    from_on = DayField(said(N_("Từ ngày")), [needed()])
+
+
+class EndForm(Form):
+    """The first day without the unit."""
+
+    on = DayField(said(N_("Ngừng hoạt động từ ngày")), [needed()])
+    reason = StringField(said(N_("Lý do, số quyết định")), [needed(), at_most(300)])
+
+
+class KindForm(Form):
+    """A level of a tree."""
+
+    tree = SelectField(said(N_("Thuộc cây")), choices=choices(TREE_NAMES.items()))
+    code = StringField(said(N_("Mã loại")), [at_most(40)])
+    name = StringField(said(N_("Tên gọi")), [needed(), at_most(80)])
+    name_en = StringField(said(N_("Tên tiếng Anh")), [needed(), at_most(80)])
+    rank = IntegerField(said(N_("Thứ bậc")), [between(1, 99)])
+    is_grassroots = BooleanField(said(N_("Là cấp báo cáo chỉ tiêu (tổ chức cơ sở đảng)")))
+    holds_people = BooleanField(said(N_("Đảng viên hoặc hộ thuộc thẳng cấp này")))
+
+
+def asked_day() -> date:
+    """The day a page is shown for: `?on=`, else today."""
+    text = request.args.get("on", "").strip()
+    if not text:
+        return local_day(now())
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Malformed(N_("Ngày trong địa chỉ trang chưa đúng. Hãy chọn lại ngày.")) from None
+
+
+@bp.get("")
+@requires("staff", "reader")
+def index() -> str:
+    """A tree as of a day, or the units found by name."""
+    on, by, query = asked_day(), current_actor(), request.args.get("q", "").strip()
+    tree = "residential" if request.args.get("tree") == "residential" else "party"
+    under = id_or_none(request.args.get("under"))
+    branches = [] if query else units.unit_branches(on=on, by=by, tree=tree, under=under)
+    return render_template(
+        "units/index.html",
+        on=on,
+        tree=tree,
+        tree_names=TREE_NAMES,
+        query=query,
+        found=units.found_units(query, on=on, by=by) if query else [],
+        branches=branches,
+        today=local_day(now()),
+    )
+
+
+@bp.get("/<int:unit_id>")
+@requires("staff", "reader", "instructor")
+def show(unit_id: int) -> str:
+    """One unit and its history."""
+    on = asked_day()
+    unit = units.unit_page(unit_id, on=on, by=current_actor())
+    return render_template("units/show.html", unit=unit, on=on, today=local_day(now()))
+
+
+@bp.get("/new")
+@requires("staff")
+def new() -> ResponseReturnValue:
+    """The form for a new unit."""
+    form = UnitForm(
+        parent=id_or_none(request.args.get("parent")), valid_from=local_day(now()), position=0
+    )
+    return _new_page(form, 200)
+
+
+def _new_page(form: UnitForm, status: int) -> ResponseReturnValue:
+    _offer_kinds(form.kind)
+    _offer_parents(form.parent)
+    return render_template("units/new.html", form=form), status
+
+
+def _offer_kinds(field: SelectField, tree: str | None = None) -> None:
+    rows = [row for row in units.kind_rows() if tree in (None, row.tree)]
+    field.choices = choices((row.code, row.name) for row in rows)
+
+
+def _offer_parents(field: SelectField, tree: str | None = None) -> None:
+    options = units.unit_options(current_actor(), local_day(now()), tree=tree, roles=("staff",))
+    field.choices = choices([("", _("– Đứng đầu cây –")), *options])
+
+
+@bp.post("")
+@requires("staff")
+def create() -> ResponseReturnValue:
+    """Found a unit."""
+    form = UnitForm()
+    _offer_kinds(form.kind)
+    _offer_parents(form.parent)
+    made: list[int] = []
+    if not form.validate() or not attempt(form, lambda: made.append(_create(form))):
+        return _new_page(form, 422)
+    flash(_("Đã thêm đơn vị."), "good")
+    return redirect(url_for("units.show", unit_id=made[0]), 303)
+
+
+def _create(form: UnitForm) -> int:
+    return unit_changes.create_unit(
+        code=form.code.data,
+        kind_code=form.kind.data,
+        name=form.name.data,
+        parent_id=form.parent.data,
+        valid_from=form.valid_from.data,
+        position=form.position.data or 0,
+        now=now(),
+        by=current_actor(),
+    )
+
+
+@bp.get("/<int:unit_id>/edit")
+@requires("staff")
+def edit(unit_id: int) -> ResponseReturnValue:
+    """The forms that rename, move, link, correct and end a unit."""
+    return _edit_page(unit_id, {}, 200)
+
+
+def _edit_page(unit_id: int, filled: dict[str, Form], status: int) -> ResponseReturnValue:
+    today = local_day(now())
+    unit = units.unit_page(unit_id, on=today, by=current_actor())
+    above = unit.path[-1][0] if unit.path else None
+    answering = [link for link in unit.links if link.valid_to is None]
+    forms: dict[str, Form] = {
+        "name": NameForm(None, prefix="name", name=unit.name, from_on=today),
+        "parent": ParentForm(None, prefix="parent", parent=above, from_on=today),
+        "link": ParentForm(
+            None,
+            prefix="link",
+            parent=answering[0].unit_id if answering else None,
+            from_on=today,
+        ),
+        "correction": CorrectionForm(
+            None,
+            prefix="correction",
+            code=unit.code,
+            kind=unit.kind_code,
+            position=unit.position,
+        ),
+        "end": EndForm(None, prefix="end", on=today),
+    }
+    forms |= filled
+    _offer_kinds(forms["correction"].kind, unit.tree)
+    _offer_parents(forms["parent"].parent, unit.tree)
+    _offer_parents(forms["link"].parent, "party")
+    return render_template("units/edit.html", unit=unit, forms=forms), status
+
+
+def _done(unit_id: int, sentence: str) -> ResponseReturnValue:
+    flash(sentence, "good")
+    return redirect(url_for("units.show", unit_id=unit_id), 303)
+
+
+@bp.post("/<int:unit_id>/names")
+@requires("staff")
+def rename(unit_id: int) -> ResponseReturnValue:
+    """Give another name from a day on."""
+    form = NameForm(prefix="name")
+    if not form.validate() or not attempt(
+        form,
+        lambda: unit_changes.rename_unit(
+            unit_id,
+            name=form.name.data,
+            from_on=form.from_on.data,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _edit_page(unit_id, {"name": form}, 422)
+    return _done(unit_id, _("Đã ghi tên mới."))
+
+
+@bp.post("/<int:unit_id>/parents")
+@requires("staff")
+def move(unit_id: int) -> ResponseReturnValue:
+    """Put the unit under another from a day on."""
+    form = ParentForm(prefix="parent")
+    _offer_parents(form.parent)
+    if not form.validate() or not attempt(
+        form,
+        lambda: unit_changes.move_unit(
+            unit_id,
+            parent_id=form.parent.data,
+            from_on=form.from_on.data,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _edit_page(unit_id, {"parent": form}, 422)
+    return _done(unit_id, _("Đã ghi đơn vị cấp trên mới."))
+
+
+@bp.post("/<int:unit_id>/links")
+@requires("staff")
+def link(unit_id: int) -> ResponseReturnValue:
+    """Say which Party unit answers for a residential unit from a day on."""
+    form = ParentForm(prefix="link")
+    _offer_parents(form.parent, "party")
+    if not form.validate() or not attempt(
+        form,
+        lambda: unit_changes.link_unit(
+            unit_id,
+            party_id=form.parent.data,
+            from_on=form.from_on.data,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _edit_page(unit_id, {"link": form}, 422)
+    return _done(unit_id, _("Đã ghi tổ chức đảng phụ trách."))
+
+
+@bp.post("/<int:unit_id>/corrections")
+@requires("staff")
+def correct(unit_id: int) -> ResponseReturnValue:
+    """Correct what has no history."""
+    form = CorrectionForm(prefix="correction")
+    _offer_kinds(form.kind)
+    if not form.validate() or not attempt(
+        form,
+        lambda: unit_changes.correct_unit(
+            unit_id,
+            code=form.code.data,
+            kind_code=form.kind.data,
+            position=form.position.data or 0,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _edit_page(unit_id, {"correction": form}, 422)
+    return _done(unit_id, _("Đã sửa đơn vị."))
+
+
+@bp.post("/<int:unit_id>/ending")
+@requires("staff")
+def end(unit_id: int) -> ResponseReturnValue:
+    """End the unit."""
+    form = EndForm(prefix="end")
+    if not form.validate() or not attempt(
+        form,
+        lambda: unit_changes.end_unit(
+            unit_id,
+            on=form.on.data,
+            reason=form.reason.data,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _edit_page(unit_id, {"end": form}, 422)
+    return _done(unit_id, _("Đã ghi ngày ngừng hoạt động."))
+
+
+@bp.get("/kinds")
+@requires("admin")
+def kinds() -> str:
+    """The levels of both trees."""
+    return render_template("units/kinds.html", kinds=units.kind_rows(), tree_names=TREE_NAMES)
+
+
+@bp.get("/kinds/new")
+@requires("admin")
+def new_kind() -> ResponseReturnValue:
+    """The form for another level."""
+    return _kind_page(KindForm(), None, 200)
+
+
+@bp.get("/kinds/<code>")
+@requires("admin")
+def edit_kind(code: str) -> ResponseReturnValue:
+    """The form for a level."""
+    kind = next((row for row in units.kind_rows() if row.code == code), None)
+    if kind is None:
+        raise NotFound(N_("Không có loại đơn vị này."))
+    return _kind_page(KindForm(obj=kind), code, 200)
+
+
+def _kind_page(form: KindForm, code: str | None, status: int) -> ResponseReturnValue:
+    return render_template("units/kind.html", form=form, code=code), status
+
+
+@bp.post("/kinds")
+@requires("admin")
+def create_kind() -> ResponseReturnValue:
+    """Add a level."""
+    form = KindForm()
+    return _save_kind(form, None, form.code.data or "", form.tree.data)
+
+
+@bp.post("/kinds/<code>")
+@requires("admin")
+def save_kind(code: str) -> ResponseReturnValue:
+    """Change a level."""
+    form = KindForm()
+    del form.tree, form.code
+    return _save_kind(form, code, code, None)
+
+
+def _save_kind(
+    form: KindForm, shown_code: str | None, code: str, tree: str | None
+) -> ResponseReturnValue:
+    def save() -> None:
+        facts = KindFacts(
+            form.name.data,
+            form.name_en.data,
+            form.rank.data,
+            form.is_grassroots.data,
+            form.holds_people.data,
+        )
+        unit_changes.save_kind(code, facts, tree=tree, now=now(), by=current_actor())
+
+    if not form.validate() or not attempt(form, save):
+        return _kind_page(form, shown_code, 422)
+    flash(_("Đã lưu loại đơn vị."), "good")
+    return redirect(url_for("units.kinds"), 303)
