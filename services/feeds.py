@@ -122,8 +122,8 @@ def create_unit_feed(code: str, *, now: datetime, by: Actor, rotate: bool = Fals
         return _create(session, now=now, by=by, rotate=rotate, unit_id=unit.id)
 
 
-def revoke_feed(feed_id: int, *, now: datetime, by: Actor) -> None:
-    """End one feed address: from now on it looks as if it had never been."""
+def revoke_feed(feed_id: int, *, now: datetime, by: Actor) -> tuple[str, str]:
+    """End one feed address, so that it looks as if it had never been; gives whose it was."""
     with writing() as session:
         row = session.get(FeedToken, feed_id)
         if row is None or row.revoked_at is not None:
@@ -131,6 +131,9 @@ def revoke_feed(feed_id: int, *, now: datetime, by: Actor) -> None:
         _require_scope(session, row, now, by)
         row.revoked_at = now
         _record(session, row, "revoked", now, by)
+        if row.unit_id is not None:
+            return "unit", session.get_one(Unit, row.unit_id).code
+        return "member", session.get_one(Person, row.person_id).code
 
 
 def member_feeds(code: str, *, now: datetime, by: Actor) -> tuple[str, list[Subscription]]:
@@ -208,7 +211,7 @@ def _state(session: Session, row: FeedToken, now: datetime) -> Feed:
 
 def _subject(
     session: Session, row: FeedToken, now: datetime
-) -> tuple[Select[tuple[int]], datetime | None, str, bool]:
+) -> tuple[Select[int], datetime | None, str, bool]:
     """Which meetings a feed carries, when its list last changed, its name, its kind of titles."""
     if row.person_id is None:
         unit = session.get_one(Unit, row.unit_id)
@@ -226,7 +229,7 @@ def _subject(
     return chosen, changed_at, NAME, person.neutral_titles
 
 
-def _unit_meetings(session: Session, unit_id: int, now: datetime) -> Select[tuple[int]]:
+def _unit_meetings(session: Session, unit_id: int, now: datetime) -> Select[int]:
     """What a unit or one below it organises, and what invites it, one below it or one above it."""
     on = local_day(now)
     below = access.subtree({unit_id}, on)
@@ -351,11 +354,14 @@ def _member(session: Session, code: str, now: datetime, by: Actor) -> Person:
 
 def _may_reach(session: Session, person: Person, now: datetime, by: Actor) -> bool:
     on = local_day(now)
-    if access.granted_unit_ids(by, "staff") is None:
+    granted = access.granted_unit_ids(by, "staff")
+    if granted is None:
         return True
-    within = access.within_scope(by, Membership.unit_id, on, "staff")
-    current = or_(Membership.valid_to.is_(None), Membership.valid_to > on)
-    found = select(Membership.id).where(Membership.person_id == person.id, current, within)
+    found = select(Membership.id).where(
+        Membership.person_id == person.id,
+        or_(Membership.valid_to.is_(None), Membership.valid_to > on),
+        Membership.unit_id.in_(access.subtree(granted, on)),
+    )
     return session.scalar(found.limit(1)) is not None
 
 

@@ -30,6 +30,8 @@ PUBLIC = {
     "attendance.open_link": "a meeting's link is its own key",
     "replies.show": "a signed link in a mail is its own key",
     "replies.save": "a signed link in a mail is its own key",
+    "reminders.show": "a signed link in a mail is its own key",
+    "reminders.save": "a signed link in a mail is its own key",
     "attendance.register": "checks the meeting's link or the sign-in itself",
     "attendance.record": "checks the meeting's link or the sign-in itself",
 }
