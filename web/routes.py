@@ -7,24 +7,32 @@ from web import (
     accounts,
     attendance,
     feeds,
+    health,
     home,
     invitations,
     meetings,
     planning,
     preferences,
+    reminders,
+    replies,
+    roster,
     units,
 )
 
 BLUEPRINTS: tuple[object, ...] = (
     home,
+    health,
     accounts,
     invitations,
     feeds,
     preferences,
+    replies,
+    reminders,
     units,
     meetings,
     planning,
     attendance,
+    roster,
 )
 
 
