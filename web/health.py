@@ -1,0 +1,44 @@
+"""Tells machines whether the program is well, and pages whether the clock is silent."""
+
+from datetime import datetime, timedelta
+
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from services import health
+from web.identity import now
+
+bp = Blueprint("health", __name__)
+
+ASKED_EVERY = timedelta(seconds=10)
+
+
+def _rfc3339(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+@bp.get("/healthz")
+def show() -> ResponseReturnValue:
+    """200 when the database answers, else 503; the times tell the rest."""
+    found = health.health(now=now())
+    answer = jsonify(
+        ok=found.is_well,
+        database="ok" if found.database_answers else "failed",
+        scheduler={"last_tick_at": _rfc3339(found.last_tick_at)},
+        outbox={"oldest_due_at": _rfc3339(found.oldest_due_at)},
+    )
+    return answer, 200 if found.is_well else 503
+
+
+@bp.app_context_processor
+def _clock_silent() -> dict[str, bool]:
+    """Whether pages of signed-in people show the banner; asked at most every ten seconds."""
+    if not current_user or not current_user.is_authenticated:
+        return {"clock_silent": False}
+    kept = current_app.extensions.get("clock_silent")
+    moment = now()
+    if kept is None or not timedelta(0) <= moment - kept[0] < ASKED_EVERY:
+        kept = (moment, health.clock_is_silent(now=moment))
+        current_app.extensions["clock_silent"] = kept
+    return {"clock_silent": kept[1]}
