@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes
 from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.headerregistry import Address
+from email.header import Header, decode_header, make_header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -88,9 +87,9 @@ def compose(
     """
     _check_headers(envelope)
     message = EmailMessage(policy=SMTP)
-    message["From"] = _shown(envelope.sender)
-    message["To"] = _shown(envelope.recipient)
-    message["Subject"] = subject_line(envelope.subject)
+    message.set_raw("From", _shown("From", envelope.sender))
+    message.set_raw("To", _shown("To", envelope.recipient))
+    message.set_raw("Subject", _encoded("Subject", subject_line(envelope.subject)))
     message["Date"] = format_datetime(envelope.sent_at)
     message["Message-ID"] = envelope.message_id
     if envelope.in_reply_to:
@@ -106,7 +105,7 @@ def compose(
         _add_calendar(message, calendar, method)
     _fix_boundaries(message, envelope.message_id)
     content = message.as_bytes()
-    _read_back(content, message)
+    _read_back(content, message, subject_line(envelope.subject))
     return content
 
 
@@ -121,8 +120,8 @@ def html_body(letter: Letter) -> str:
 
 
 def subject_line(subject: str) -> str:
-    """Give the subject on one clean line of bounded length."""
-    line = clean_line(subject)
+    """Give the subject on one clean line of bounded length; never empty."""
+    line = clean_line(subject) or "Thông báo"
     return line if len(line) <= SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 1] + "…"
 
 
@@ -162,8 +161,17 @@ def _hides_a_line(line: str) -> bool:
     return any(unicodedata.category(mark) in ("Cc", "Zl", "Zp") for mark in line + decoded)
 
 
-def _shown(mailbox: Mailbox) -> Address:
-    return Address(display_name=clean_line(mailbox.name), addr_spec=mailbox.address)
+def _shown(header: str, mailbox: Mailbox) -> str:
+    name = clean_line(mailbox.name)
+    return f"{_encoded(header, name)}\r\n <{mailbox.address}>" if name else mailbox.address
+
+
+def _encoded(header: str, text: str) -> str:
+    """Write a header's text in encoded words of our own cutting.
+
+    Python 3.11.7's way of folding a long header loses the space between two of them.
+    """
+    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
 
 
 def _add_calendar(message: EmailMessage, calendar: bytes, method: Method) -> None:
@@ -184,7 +192,8 @@ def _fix_boundaries(message: EmailMessage, key: str) -> None:
             part.set_boundary(f"=_{number}_{digest}")
 
 
-def _read_back(content: bytes, message: EmailMessage) -> None:
+def _read_back(content: bytes, message: EmailMessage, subject: str) -> None:
     """Refuse a message whose headers, read again, are not the headers that were meant."""
-    if message_from_bytes(content).keys() != message.keys():
+    read = message_from_bytes(content, policy=SMTP)
+    if read.keys() != message.keys() or str(read["Subject"]) != subject:
         raise GatewayError("Đầu thư đọc lại không khớp: có thể bị chèn dòng.", permanent=True)

@@ -4,10 +4,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.policy import default
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateways.calendar import Attendee, Method, Organizer, invitation
 from gateways.errors import GatewayError
@@ -21,7 +24,7 @@ from gateways.mail import (
     message_id,
     subject_line,
 )
-from rules.calendar import MeetingFacts
+from rules.calendar import MeetingFacts, clean_line
 from tests.ics_lint import faults
 
 NOW = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)
@@ -170,6 +173,28 @@ def test_what_is_no_single_address_is_refused(address: str) -> None:
     with pytest.raises(GatewayError) as refused:
         compose(replace(ENVELOPE, recipient=Mailbox(address)), LETTER)
     assert refused.value.bad_address
+
+
+WORDS = st.lists(
+    st.text(
+        st.sampled_from('aăâđêôơưộệửỵẫẮ()–:,.=?_ "<>@;0129h\u0323\u00a0e'), min_size=1, max_size=12
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(words=WORDS, name=WORDS)
+def test_every_letter_and_space_of_subject_and_name_arrives(
+    words: list[str], name: list[str]
+) -> None:
+    subject, shown = " ".join(words), " ".join(name)
+    envelope = replace(ENVELOPE, subject=subject, recipient=Mailbox("a@b.example", shown))
+    content = compose(envelope, LETTER)
+    assert read(content)["Subject"] == subject_line(subject)
+    to = str(make_header(decode_header(message_from_bytes(content)["To"])))
+    expected = f"{clean_line(shown)} <a@b.example>" if clean_line(shown) else "a@b.example"
+    assert " ".join(to.split()) == expected
 
 
 def test_a_long_subject_is_cut_and_stays_one_line() -> None:

@@ -1,0 +1,217 @@
+"""Feeds: what they carry, that their bytes hold still, and that a revoked one is as if unknown."""
+
+from datetime import timedelta
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+from icalendar import Calendar
+from sqlalchemy import event
+
+from models import FeedToken, Invitation, Meeting, MeetingPoint, MeetingUnit, Person
+from rules.permissions import SYSTEM, Actor, Grant
+from rules.refusals import NotFound
+from services import feeds
+from services.transaction import writing
+from tests.ics_lint import faults
+from tests.services.post import publish
+from tests.services.test_invitations import cancel, change, later
+from tests.world import NOW, World, add_meeting, build_world
+
+
+@pytest.fixture
+def world(db: SQLAlchemy) -> World:
+    return build_world()
+
+
+def token_of(url: str) -> str:
+    return url.rsplit("/", 1)[1].removesuffix(".ics")
+
+
+@pytest.fixture
+def token(world: World) -> str:
+    return token_of(feeds.create_member_feed("DV001", now=NOW, by=SYSTEM))
+
+
+def state(token: str, kind: str = "member", days: int = 0) -> feeds.Feed:
+    return feeds.feed_state(token, kind=kind, now=NOW + timedelta(days=days))
+
+
+def titles(content: bytes) -> list[str]:
+    return [str(one["SUMMARY"]) for one in Calendar.from_ical(content).events]
+
+
+def test_a_member_sees_their_meetings_and_nobody_elses(world: World, token: str) -> None:
+    mine = add_meeting(world, at=NOW + timedelta(days=3))
+    other = add_meeting(world, at=NOW + timedelta(days=4), invite=("cell-3",))
+    draft = add_meeting(world, at=NOW + timedelta(days=5), state="draft")
+    for meeting in (mine, other):
+        publish(meeting, NOW)
+    content = feeds.feed_content(state(token))
+    assert faults(content) == []
+    events = Calendar.from_ical(content).events
+    assert [str(one["UID"]) for one in events] == [mine.uid]
+    assert draft.uid.encode() not in content
+    assert b"ATTENDEE" not in content
+    assert titles(content) == ["Học tập"]
+
+
+def test_a_member_may_have_full_titles(world: World, token: str, db: SQLAlchemy) -> None:
+    publish(add_meeting(world, at=NOW + timedelta(days=3)), NOW)
+    before = state(token)
+    db.session.get_one(Person, world.people["chi"].id).neutral_titles = False
+    db.session.commit()
+    after = state(token)
+    assert titles(feeds.feed_content(after)) == ["Học tập nghị quyết"]
+    assert after.etag != before.etag
+
+
+def test_an_unchanged_feed_keeps_its_tag_and_its_bytes(world: World, token: str) -> None:
+    publish(add_meeting(world, at=NOW + timedelta(days=3)), NOW)
+    first, second = (
+        state(token),
+        feeds.feed_state(token, kind="member", now=NOW + timedelta(hours=5)),
+    )
+    assert first.etag == second.etag
+    assert first.modified_at == second.modified_at
+    assert feeds.feed_content(first) == feeds.feed_content(second)
+
+
+def test_a_moved_meeting_changes_the_tag_and_a_cancelled_one_stays_a_month(
+    world: World, token: str
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    first = state(token)
+    change(meeting, later, tell=False, minutes=5)
+    second = state(token)
+    assert second.etag != first.etag
+    assert second.modified_at > first.modified_at
+    assert b"SEQUENCE:1" in feeds.feed_content(second)
+    cancel(meeting, minutes=9)
+    off = feeds.feed_content(state(token))
+    assert b"STATUS:CANCELLED" in off
+    assert b"SEQUENCE:2" in off
+    assert titles(feeds.feed_content(state(token, days=32))) == ["ĐÃ HUỶ: Học tập"]
+    assert titles(feeds.feed_content(state(token, days=35))) == []
+
+
+def test_one_taken_off_the_list_no_longer_has_it_and_the_tag_changes(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    before = state(token)
+
+    def other_cell(row: Meeting) -> None:
+        db.session.delete(db.session.get_one(MeetingUnit, (row.id, world.units["cell-1"].id)))
+
+    change(meeting, other_cell, tell=False, minutes=5)
+    after = state(token)
+    assert after.etag != before.etag
+    assert after.modified_at > before.modified_at
+    assert titles(feeds.feed_content(after)) == []
+
+
+def test_a_member_of_a_point_sees_that_point(world: World, token: str, db: SQLAlchemy) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    point = MeetingPoint(meeting_id=meeting.id, name="Điểm cầu chi bộ 1")
+    db.session.add(point)
+    db.session.flush()
+    row = db.session.get_one(MeetingUnit, (meeting.id, world.units["cell-1"].id))
+    row.point_id = point.id
+    db.session.commit()
+    publish(meeting, NOW)
+    content = feeds.feed_content(state(token))
+    assert "LOCATION:Điểm cầu chi bộ 1" in content.decode()
+    assert faults(content) == []
+
+
+def test_a_unit_sees_its_own_its_lower_and_its_upper_units_meetings(world: World) -> None:
+    token = token_of(feeds.create_unit_feed("DB1", now=NOW, by=SYSTEM))
+    below = add_meeting(world, at=NOW + timedelta(days=3), invite=("cell-2",))
+    above = add_meeting(world, at=NOW + timedelta(days=4), invite=("city",))
+    content = feeds.feed_content(state(token, "unit"))
+    found = {str(one["UID"]) for one in Calendar.from_ical(content).events}
+    assert found == {below.uid, above.uid}
+    assert faults(content) == []
+    with pytest.raises(NotFound):
+        state(token, "member")
+
+
+def test_unknown_and_revoked_addresses_are_alike(world: World, token: str, db: SQLAlchemy) -> None:
+    _, (row,) = feeds.member_feeds("DV001", now=NOW, by=SYSTEM)
+    feeds.revoke_feed(row.id, now=NOW, by=SYSTEM)
+    answers = []
+    for one in (token, "unknown", ""):
+        with pytest.raises(NotFound) as refused:
+            state(one)
+        answers.append(str(refused.value))
+    assert len(set(answers)) == 1
+
+
+def test_rotation_ends_the_old_address(world: World, token: str) -> None:
+    new = token_of(feeds.create_member_feed("DV001", now=NOW, by=SYSTEM, rotate=True))
+    with pytest.raises(NotFound):
+        state(token)
+    assert state(new).person_id == world.people["chi"].id
+    _, rows = feeds.member_feeds("DV001", now=NOW, by=SYSTEM)
+    assert [row.last_used_on is not None for row in rows] == [True]
+
+
+def test_only_the_hash_of_an_address_is_kept(world: World, token: str, db: SQLAlchemy) -> None:
+    row = db.session.query(FeedToken).one()
+    assert token not in str(vars(row))
+
+
+def test_staff_of_another_ward_cannot_make_an_address(world: World) -> None:
+    stranger = Actor("Dũng", grants=(Grant("staff", world.units["ward-2"].id),))
+    with pytest.raises(NotFound):
+        feeds.create_member_feed("DV001", now=NOW, by=stranger)
+    with pytest.raises(NotFound):
+        feeds.create_unit_feed("CB1", now=NOW, by=stranger)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_the_work_for_a_304_and_for_a_feed_does_not_grow_by_query(
+    world: World, token: str, db: SQLAlchemy, count: int
+) -> None:
+    for number in range(count):
+        meeting = add_meeting(world, at=NOW + timedelta(days=1, hours=number * 3))
+        db.session.add(
+            Invitation(meeting_id=meeting.id, person_id=world.people["chi"].id, created_at=NOW)
+        )
+    db.session.commit()
+    feeds.feed_content(state(token))
+    db.session.rollback()
+    queries: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        queries.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        known = state(token)
+        for_state = len(queries)
+        assert titles(feeds.feed_content(known)) == ["Học tập"] * count
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    selects = [one for one in queries if one.startswith("SELECT")]
+    assert for_state <= 10
+    assert len(selects) <= 13
+
+
+def test_an_invitation_object_is_what_would_be_sent_now(world: World) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    content = feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM, member_code="DV001")
+    assert faults(content) == []
+    assert b"METHOD:REQUEST" in content
+    assert b"mailto:chi@test.invalid" in content.replace(b"\r\n ", b"")
+    general = feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM)
+    assert faults(general) == []
+    with pytest.raises(NotFound):
+        feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM, member_code="DV999")
+    with writing() as session:
+        session.get_one(Meeting, meeting.id).state = "cancelled"
+    off = feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM, member_code="DV001")
+    assert b"METHOD:CANCEL" in off
