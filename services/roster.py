@@ -258,7 +258,7 @@ def begin_import(import_id: int, *, now: datetime, by: Actor) -> bool:
 def _begin(import_id: int, state: str, before: tuple[str, ...], now: datetime, by: Actor) -> bool:
     with writing() as session:
         row = _import_for(session, import_id, by)
-        if row.state not in before:
+        if row.state not in before and not _is_stuck(row.mapping or {}, now):
             return False
         row.mapping = {**(row.mapping or {}), "began_at": now.isoformat()}
         row.state, row.progress_percent, row.message = state, 0, ""

@@ -266,7 +266,11 @@ def _change_member(writing: Writing, change: Change, row: MemberRow) -> None:
         _change_membership(writing, person_id, row)
     if "exemption" in fields:
         _change_exemption(writing, person_id, fields["exemption"])
-    moved = {f.name: [f.old, f.new] for f in change.fields if f.name in {"unit_id", "probationary"}}
+    before_and_after = {
+        _AUDITED[field.name]: [field.old, field.new]
+        for field in change.fields
+        if field.name in _AUDITED
+    }
     _record(
         writing,
         "changed",
@@ -274,8 +278,12 @@ def _change_member(writing: Writing, change: Change, row: MemberRow) -> None:
         person_id,
         import_id=writing.import_id,
         fields=sorted(fields),
-        **moved,
+        **before_and_after,
     )
+
+
+# Values that say nothing by themselves about how to reach a person.
+_AUDITED = {"unit_id": "cells", "probationary": "probationary"}
 
 
 def _change_membership(writing: Writing, person_id: int | None, row: MemberRow) -> None:

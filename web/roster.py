@@ -29,7 +29,7 @@ from rules.roster_cells import Said
 from rules.roster_columns import FIELD_LABELS, HOUSEHOLD_FIELDS, MEMBER_FIELDS, numbers_rows
 from services import roster, units
 from web.errors import sentence_of
-from web.fields import DayField, id_or_none, needed, said
+from web.fields import DayField, choices, id_or_none, needed, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -62,7 +62,9 @@ class UploadForm(Form):
     kind = RadioField(
         said(N_("Danh sách của")),
         [needed()],
-        choices=[("members", said(N_("Đảng viên"))), ("households", said(N_("Hộ gia đình")))],
+        choices=choices(
+            [("members", said(N_("Đảng viên"))), ("households", said(N_("Hộ gia đình")))]
+        ),
         default="members",
     )
     workbook = FileField(said(N_("Tệp danh sách")), [FileRequired(said(N_("Hãy chọn tệp.")))])
@@ -73,7 +75,7 @@ class UploadForm(Form):
         """Fill the list of units, and today."""
         today = local_day(now())
         offered = units.unit_options(current_actor(), today, roles=("staff",))
-        self.unit.choices = [("", _("Mọi đơn vị tôi phụ trách")), *offered]
+        self.unit.choices = choices([("", _("Mọi đơn vị tôi phụ trách")), *offered])
         if not self.is_submitted():
             self.effective_on.data = today
 
@@ -145,12 +147,12 @@ def _columns_page(
     view: roster.ImportView, status: int, sentence: str | None = None
 ) -> ResponseReturnValue:
     fields = HOUSEHOLD_FIELDS if view.kind == "households" else MEMBER_FIELDS
-    choices = [("", _("Không nhập")), *((field, _(FIELD_LABELS[field])) for field in fields)]
+    offered = [("", _("Không nhập")), *((field, _(FIELD_LABELS[field])) for field in fields)]
     page = render_template(
         "roster/columns.html",
         view=view,
         steps=STEPS,
-        choices=choices,
+        choices=offered,
         sentence=sentence,
         numbers_rows=numbers_rows,
     )
@@ -189,12 +191,12 @@ def save_columns(import_id: int) -> ResponseReturnValue:
 @requires("staff")
 def save_answers(import_id: int) -> ResponseReturnValue:
     """Keep who is who among namesakes and check again."""
-    choices: dict[int, Any] = {}
+    answers: dict[int, Any] = {}
     for name, value in request.form.items():
         line = name.removeprefix("who-")
         if name.startswith("who-") and line.isdecimal():
-            choices[int(line)] = int(value) if value.isdecimal() else "new"
-    roster.answer_namesakes(import_id, choices, now=now(), by=current_actor())
+            answers[int(line)] = int(value) if value.isdecimal() else "new"
+    roster.answer_namesakes(import_id, answers, now=now(), by=current_actor())
     return _check(import_id)
 
 

@@ -169,7 +169,7 @@ def test_formulas_and_merged_cells_of_an_open_document_are_known_too(tmp_path):
     ):
         line = TableRow()
         for place, text in enumerate(texts):
-            more = (
+            more: dict[str, Any] = (
                 {"numberrowsspanned": 2, "numbercolumnsspanned": 1}
                 if (index, place) == (1, 1)
                 else {}
