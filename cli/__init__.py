@@ -2,9 +2,19 @@
 
 from flask import Flask
 
-from cli import account, backup, demo, roster, serve
+from cli import account, backup, demo, feed, meeting, meeting_object, outbox, roster, serve
 
-COMMANDS: tuple[object, ...] = (account, backup, demo, roster, serve)
+COMMANDS: tuple[object, ...] = (
+    account,
+    backup,
+    demo,
+    feed,
+    meeting,
+    meeting_object,
+    outbox,
+    roster,
+    serve,
+)
 
 
 def init_app(app: Flask) -> None:
