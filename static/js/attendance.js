@@ -39,6 +39,7 @@ export function start(root) {
   };
 
   function showCounts() {
+    if (roster.lines.size) find(".register-tools").classList.remove("heads-only");
     const numbers = roster.counts();
     for (const chip of document.querySelectorAll("[data-filter]")) {
       chip.querySelector("b").textContent = numbers[chip.dataset.filter].toLocaleString("vi");
@@ -209,7 +210,7 @@ export function start(root) {
   find(".toast button").addEventListener("click", undo);
 
 
-  document.querySelectorAll("dialog.sheet").forEach((sheet) =>
+  document.querySelectorAll("dialog.register-sheet").forEach((sheet) =>
     sheet.addEventListener("click", (event) => {
       if (event.target === sheet || event.target.closest("[data-close]")) sheet.close();
     }),

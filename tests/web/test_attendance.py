@@ -174,7 +174,7 @@ def test_a_body_of_another_shape_is_422_with_a_sentence(staff, meeting, data):
     assert answer.json["message"]
 
 
-BAD_MARKS = (
+BAD_MARKS: tuple[object, ...] = (
     None,
     5,
     "x",
@@ -261,12 +261,12 @@ def test_a_link_opens_by_a_button_and_works_for_its_meeting(app, client, world, 
     assert client.get(f"/attendance/{meeting.id}").status_code == 302
     opened = client.post(f"/attendance/link/{token}")
     assert (opened.status_code, opened.location) == (303, f"/attendance/{meeting.id}")
-    shown = client.get(opened.location)
+    shown = client.get(f"/attendance/{meeting.id}")
     assert shown.status_code == 200
     assert "Nguyễn Thị Hiền" in shown.get_data(as_text=True)
-    answer = client.post(opened.location + "/marks", json={"marks": [mark(hien(world))]})
-    assert answer.json["marks"][0]["verdict"] == "stored"
-    assert client.post(opened.location + "/submission").status_code == 403
+    answer = client.post(f"/attendance/{meeting.id}/marks", json={"marks": [mark(hien(world))]})
+    assert '"stored"' in answer.get_data(as_text=True)
+    assert client.post(f"/attendance/{meeting.id}/submission").status_code == 403
     other = add_meeting(world, at=datetime.now(UTC) + SOON)
     assert client.get(f"/attendance/{other.id}").status_code == 302
 
@@ -291,7 +291,8 @@ def test_the_register_goes_from_draft_to_locked_and_back_by_a_logged_request(app
     address = f"/attendance/{meeting.id}"
 
     def state() -> str:
-        return an.get(f"{address}/register").json["state"]
+        found: dict = an.get(f"{address}/register").json or {}
+        return found["state"]
 
     binh.post(f"{address}/submission")
     assert state() == "not_taken"
@@ -305,8 +306,8 @@ def test_the_register_goes_from_draft_to_locked_and_back_by_a_logged_request(app
     assert binh.post(f"{address}/locking").status_code == 403
     an.post(f"{address}/locking")
     assert state() == "locked"
-    late = binh.post(f"{address}/marks", json={"marks": [mark(hien(world), "late")]}).json
-    assert late["marks"][0]["verdict"] == "refused"
+    late = binh.post(f"{address}/marks", json={"marks": [mark(hien(world), "late")]})
+    assert '"refused"' in late.get_data(as_text=True)
     binh.post(f"{address}/unlock-requests", data={"reason": "Ghi nhầm hai người"})
     page = an.get(f"{address}/history").get_data(as_text=True)
     assert "Ghi nhầm hai người" in page
