@@ -300,28 +300,13 @@ def _change_membership(writing: Writing, person_id: int | None, row: MemberRow) 
     )
     standing = "probationary" if row.probationary else "full"
     if current is None:
-        later = session.scalar(
-            select(func.min(Membership.valid_from)).where(
-                Membership.person_id == person_id, Membership.valid_from > on
-            )
-        )
-        session.add(
-            Membership(
-                person_id=person_id,
-                unit_id=row.unit_id,
-                standing=standing,
-                valid_from=on,
-                valid_to=later,
-            )
-        )
-        return
-    if row.probationary is None:
-        standing = current.standing
-    if current.valid_from == on:
-        current.unit_id, current.standing = row.unit_id, standing
-        return
-    ends = current.valid_to
-    current.valid_to = on
+        ends = _next_membership_from(session, person_id, on)
+    else:
+        standing = current.standing if row.probationary is None else standing
+        if current.valid_from == on:
+            current.unit_id, current.standing = row.unit_id, standing
+            return
+        ends, current.valid_to = current.valid_to, on
     session.add(
         Membership(
             person_id=person_id,
@@ -329,6 +314,14 @@ def _change_membership(writing: Writing, person_id: int | None, row: MemberRow) 
             standing=standing,
             valid_from=on,
             valid_to=ends,
+        )
+    )
+
+
+def _next_membership_from(session: Session, person_id: int | None, on: date) -> date | None:
+    return session.scalar(
+        select(func.min(Membership.valid_from)).where(
+            Membership.person_id == person_id, Membership.valid_from > on
         )
     )
 

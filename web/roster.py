@@ -99,6 +99,8 @@ def _upload_page(form: UploadForm, status: int) -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Keep the file and go on to its columns; a file that cannot be read is explained here."""
     request.max_content_length = UPLOAD_BYTES
+    if current_app.config["WTF_CSRF_ENABLED"]:
+        current_app.extensions["csrf"].protect()
     form = UploadForm()
     form.offer_choices()
     if not form.validate():
@@ -119,8 +121,8 @@ def create() -> ResponseReturnValue:
     return redirect(url_for("roster.show", import_id=import_id), 303)
 
 
-# The upload is larger than other requests may be, so its own form checks the token once the
-# limit has been raised.
+# The upload is larger than other requests may be: the token, which stands in the same body, can
+# only be checked once the view has raised the limit.
 CSRF_EXEMPT = (create,)
 
 

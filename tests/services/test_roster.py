@@ -154,7 +154,7 @@ def test_a_dry_run_writes_nothing(world: World, tmp_path: Path) -> None:
 def test_staff_cannot_name_another_wards_cells_nor_touch_its_people(
     world: World, tmp_path: Path
 ) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["DV009", "Lê Văn Năm", "Chi bộ 3", 1980, None, None, None],
         ["DV005", "Trương Hoà", "Chi bộ 1", None, None, None, None],
     ]
