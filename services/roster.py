@@ -172,22 +172,10 @@ def store_upload(
     Raises `Malformed` with the reason when the file cannot be read; nothing is kept then.
     """
     on = local_day(now)
+    require_role(by, "staff")
     if unit_id is not None:
         require_unit(reading(), by, unit_id, on, "staff")
-    require_role(by, "staff")
-    if len(content) > MAX_FILE_BYTES:
-        raise Malformed(TOO_LARGE)
-    folder = _folder()
-    stored_name = secrets.token_hex(16)
-    path = folder / stored_name
-    path.touch(mode=0o600)
-    path.write_bytes(content)
-    try:
-        sheet = read_workbook(path, kind)
-        mapping = _mapping_of(sheet, find_layout(sheet, kind))
-    except Refusal:
-        path.unlink(missing_ok=True)
-        raise
+    stored_name, mapping = _kept_file(content, kind)
     with writing() as session:
         row = RosterImport(
             kind=kind,
@@ -204,6 +192,21 @@ def store_upload(
         session.flush()
         import_id = row.id
     return import_id
+
+
+def _kept_file(content: bytes, kind: Kind) -> tuple[str, dict[str, object]]:
+    """The name the file is kept under, and how its columns are read; unreadable files go again."""
+    if len(content) > MAX_FILE_BYTES:
+        raise Malformed(TOO_LARGE)
+    path = _folder() / secrets.token_hex(16)
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    try:
+        sheet = read_workbook(path, kind)
+        return path.name, _mapping_of(sheet, find_layout(sheet, kind))
+    except Refusal:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def choose_sheet(import_id: int, sheet_name: str, *, now: datetime, by: Actor) -> None:
