@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from cli import account, backup, demo, feed, meeting, meeting_object, outbox, roster, serve
+from cli import account, backup, demo, feed, meeting, meeting_object, outbox, plan, roster, serve
 
 COMMANDS: tuple[object, ...] = (
     account,
@@ -12,6 +12,7 @@ COMMANDS: tuple[object, ...] = (
     meeting,
     meeting_object,
     outbox,
+    plan,
     roster,
     serve,
 )

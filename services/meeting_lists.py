@@ -431,7 +431,7 @@ def _invited_counts(session: Session, ids: Sequence[int]) -> dict[int, int]:
             .where(Invitation.meeting_id.in_(part), Invitation.removed_at.is_(None))
             .group_by(Invitation.meeting_id)
         )
-        counts.update(dict(rows.tuples().all()))
+        counts.update((meeting_id, count) for meeting_id, count in rows)
     return counts
 
 
@@ -481,10 +481,10 @@ def _replies(session: Session, meeting_id: int) -> dict[str, int]:
         .where(Invitation.meeting_id == meeting_id, Invitation.removed_at.is_(None))
         .group_by(Invitation.reply)
     )
-    return {
-        **dict.fromkeys(("accepted", "tentative", "declined", "none"), 0),
-        **dict(rows.tuples().all()),
-    }
+    counts = dict.fromkeys(("accepted", "tentative", "declined", "none"), 0)
+    for reply, count in rows:
+        counts[reply] = count
+    return counts
 
 
 def _clashes(session: Session, meeting: Meeting, by: Actor) -> tuple[Clash, ...]:

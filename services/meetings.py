@@ -232,6 +232,8 @@ def cancel_meeting(meeting_id: int, reason: str, *, now: datetime, by: Actor) ->
         _transition(session, meeting, "cancel", reason, now, "staff")
         _record(session, meeting, "cancelled", now=now, by=by, reason=meeting.state_reason)
         if was == MeetingState.PUBLISHED:
+            meeting.sequence += 1
+            meeting.modified_at = next_last_modified(meeting.modified_at, now)
             invitations.announce_cancelled(session, meeting, now=now, by=by)
 
 

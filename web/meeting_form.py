@@ -7,7 +7,6 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
-    DateField,
     FieldList,
     FormField,
     HiddenField,
@@ -19,13 +18,13 @@ from wtforms import (
     TextAreaField,
     TimeField,
 )
-from wtforms import Form as Lines
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from rules.days import LOCAL, instant
 from rules.refusals import N_, Malformed
 from services.meeting_fields import MeetingFields, PointFields
 from services.meeting_lists import MeetingChoices
+from web.fields import DayField, Part, choices, id_or_none
 from web.form_sentences import Form
 
 KINDS = (
@@ -39,12 +38,7 @@ COUNTINGS = (("roll", _l("Điểm danh theo tên")), ("heads", _l("Chỉ đếm 
 EMPTY_POINTS = 2
 
 
-def id_or_none(value: object) -> int | None:
-    """An id from a select; nothing chosen is None."""
-    return int(str(value)) if value not in (None, "", "None") else None
-
-
-class PointLine(Lines):
+class PointLine(Part):
     """One point of a meeting; a line without a name is an empty line."""
 
     id = HiddenField()
@@ -57,7 +51,7 @@ class PointLine(Lines):
 class MeetingForm(Form):
     """A meeting as staff fill it in. The services check whatever the choices here only offer."""
 
-    kind = RadioField(_l("Loại buổi"), choices=KINDS, default="study")
+    kind = RadioField(_l("Loại buổi"), choices=choices(KINDS), default="study")
     topic = StringField(_l("Chuyên đề"), [InputRequired(), Length(max=300)])
     campaign_id = SelectField(_l("Đợt học tập"), coerce=id_or_none, validate_choice=False)
     campaign_topic_id = SelectField(
@@ -65,10 +59,10 @@ class MeetingForm(Form):
     )
     is_makeup = BooleanField(_l("Buổi học bù"))
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
-    on = DateField(_l("Ngày"), [InputRequired()])
+    on = DayField(_l("Ngày"), [InputRequired()])
     starts = TimeField(_l("Bắt đầu"), [InputRequired()])
     ends = TimeField(_l("Kết thúc"), [InputRequired()])
-    mode = RadioField(_l("Hình thức"), choices=MODES, default="in_person")
+    mode = RadioField(_l("Hình thức"), choices=choices(MODES), default="in_person")
     venue_id = SelectField(_l("Địa điểm"), coerce=id_or_none, validate_choice=False)
     place = StringField(_l("Nơi khác hoặc phòng cụ thể"), [Length(max=300)])
     online_url = StringField(_l("Đường dẫn trực tuyến"), [Length(max=500)])
@@ -78,33 +72,30 @@ class MeetingForm(Form):
     speaker_ids = SelectMultipleField(_l("Báo cáo viên"), coerce=int, validate_choice=False)
     unit_ids = SelectMultipleField(_l("Đơn vị được mời"), coerce=int, validate_choice=False)
     people = TextAreaField(_l("Mời đích danh (mỗi dòng một mã đảng viên)"), [Length(max=200_000)])
-    counting = RadioField(_l("Cách tính"), choices=COUNTINGS, default="roll")
+    counting = RadioField(_l("Cách tính"), choices=choices(COUNTINGS), default="roll")
     description = TextAreaField(_l("Ghi chú cho người dự"), [Length(max=2000)])
     points = FieldList(FormField(PointLine), max_entries=60)
     seen_at = HiddenField()
     cloned_from = HiddenField()
 
-    def offer(self, choices: MeetingChoices) -> None:
+    def offer(self, offered: MeetingChoices) -> None:
         """Fill the lists, and remember the units' codes for the points."""
-        venues = [("", _l("– chọn địa điểm –")), *choices.venues]
-        self.campaign_id.choices = [("", _l("Không thuộc đợt nào")), *choices.campaigns]
-        self.campaign_topic_id.choices = [
-            ("", _l("– không –")),
-            *((topic_id, f"{code} · {title}") for topic_id, title, code in choices.topics),
-        ]
-        self.course_id.choices = [("", _l("Không thuộc lớp nào")), *choices.courses]
-        self.venue_id.choices = venues
-        self.organiser_id.choices = list(choices.organisers)
-        self.speaker_ids.choices = list(choices.speakers)
-        self.unit_ids.choices = [
-            *((unit.id, unit.name) for unit in choices.units),
-            *choices.other_units,
-        ]
+        venues = [(None, _l("– chọn địa điểm –")), *offered.venues]
+        self.campaign_id.choices = choices([(None, _l("Không thuộc đợt nào")), *offered.campaigns])
+        topics = [(topic_id, f"{code} · {title}") for topic_id, title, code in offered.topics]
+        self.campaign_topic_id.choices = choices([(None, _l("– không –")), *topics])
+        self.course_id.choices = choices([(None, _l("Không thuộc lớp nào")), *offered.courses])
+        self.venue_id.choices = choices(venues)
+        self.organiser_id.choices = choices(offered.organisers)
+        self.speaker_ids.choices = choices(offered.speakers)
+        self.unit_ids.choices = choices(
+            [*((unit.id, unit.name) for unit in offered.units), *offered.other_units]
+        )
         while len(self.points) < EMPTY_POINTS or self.points[-1].form.name.data:
             self.points.append_entry()
         for line in self.points:
-            line.form.venue_id.choices = venues
-        self.unit_codes = {unit.code.casefold(): unit.id for unit in choices.units}
+            line.form.venue_id.choices = choices(venues)
+        self.unit_codes = {unit.code.casefold(): unit.id for unit in offered.units}
 
     def fields(self) -> MeetingFields:
         """The form as the services take it; Malformed when a point names an unknown unit."""
@@ -154,7 +145,7 @@ class MeetingForm(Form):
         )
 
 
-def typed(fields: MeetingFields, choices: MeetingChoices, **more: str) -> MultiDict[str, str]:
+def typed(fields: MeetingFields, offered: MeetingChoices, **more: str) -> MultiDict[str, str]:
     """What somebody would have typed for these fields: fills the form, or a page's hidden fields."""
     local = fields.starts_at.astimezone(LOCAL), fields.ends_at.astimezone(LOCAL)
     plain = {name: getattr(fields, name) for name in _PLAIN}
@@ -167,16 +158,16 @@ def typed(fields: MeetingFields, choices: MeetingChoices, **more: str) -> MultiD
         *(("unit_ids", each) for each in fields.unit_ids),
         ("people", "\n".join(fields.person_codes)),
         *((("is_makeup", "y"),) if fields.is_makeup else ()),
-        *_typed_points(fields.points, choices),
+        *_typed_points(fields.points, offered),
         *more.items(),
     ]
     return MultiDict((name, str(value)) for name, value in items)
 
 
 def _typed_points(
-    points: Iterable[PointFields], choices: MeetingChoices
+    points: Iterable[PointFields], offered: MeetingChoices
 ) -> Iterable[tuple[str, object]]:
-    codes = {unit.id: unit.code for unit in choices.units}
+    codes = {unit.id: unit.code for unit in offered.units}
     for place, point in enumerate(points):
         units = ", ".join(sorted(codes[each] for each in point.unit_ids if each in codes))
         yield f"points-{place}-id", point.id or ""

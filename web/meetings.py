@@ -16,8 +16,9 @@ from services import campaigns, meeting_links, meeting_lists, meetings, units
 from services.meeting_fields import MeetingFields
 from services.meeting_lists import MeetingChoices, MeetingFilter
 from web.errors import sentence_of
+from web.fields import id_or_none
 from web.identity import current_actor, now, requires
-from web.meeting_form import KINDS, MeetingForm, empty_fields, id_or_none, seen, typed
+from web.meeting_form import KINDS, MeetingForm, empty_fields, seen, typed
 
 bp = Blueprint("meetings", __name__, url_prefix="/meetings")
 
@@ -464,7 +465,7 @@ def revoke_link(meeting_id: int, link_id: int) -> ResponseReturnValue:
 
 def register_url(token: str) -> str:
     """The address of a register's link."""
-    return url_for("attendance.open_link", token=token, _external=True)
+    return url_for("attendance.link", token=token, _external=True)
 
 
 def qr_picture(text: str) -> Markup:

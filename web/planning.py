@@ -9,7 +9,6 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import (
     BooleanField,
-    DateField,
     IntegerField,
     RadioField,
     SelectField,
@@ -27,9 +26,10 @@ from services import campaigns, meeting_lists, meetings, planning, units
 from services.meeting_lists import MeetingFilter, MeetingLine
 from services.planning import BulkPlan, proposed_key
 from web.errors import sentence_of
+from web.fields import DayField, choices, id_or_none
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
-from web.meeting_form import COUNTINGS, KINDS, empty_fields, id_or_none
+from web.meeting_form import COUNTINGS, KINDS, empty_fields
 
 bp = Blueprint("planning", __name__, url_prefix="/planning")
 
@@ -66,39 +66,39 @@ class BulkForm(Form):
     """A rule and what its meetings share."""
 
     topic = StringField(_l("Chuyên đề"), [InputRequired(), Length(max=300)])
-    kind = RadioField(_l("Loại buổi"), choices=KINDS, default="outreach")
+    kind = RadioField(_l("Loại buổi"), choices=choices(KINDS), default="outreach")
     campaign_id = SelectField(_l("Đợt học tập"), coerce=id_or_none, validate_choice=False)
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
     organiser_id = SelectField(_l("Đơn vị tổ chức"), coerce=id_or_none, validate_choice=False)
-    frequency = RadioField(_l("Lặp"), choices=FREQUENCIES, default="weekly")
-    weekdays = SelectMultipleField(_l("Vào các thứ"), coerce=int, choices=WEEKDAYS)
-    nth = SelectField(_l("Tuần trong tháng"), coerce=int, choices=NTHS, default=1)
+    frequency = RadioField(_l("Lặp"), choices=choices(FREQUENCIES), default="weekly")
+    weekdays = SelectMultipleField(_l("Vào các thứ"), coerce=int, choices=choices(WEEKDAYS))
+    nth = SelectField(_l("Tuần trong tháng"), coerce=int, choices=choices(NTHS), default=1)
     month_day = IntegerField(_l("Ngày trong tháng"), [Optional(), NumberRange(min=1, max=31)])
     interval = IntegerField(
         _l("Cách mấy tuần hoặc tháng"), [InputRequired(), NumberRange(min=1, max=52)], default=1
     )
-    from_on = DateField(_l("Từ ngày"), [InputRequired()])
-    until_on = DateField(_l("Đến ngày"), [Optional()])
+    from_on = DayField(_l("Từ ngày"), [InputRequired()])
+    until_on = DayField(_l("Đến ngày"), [Optional()])
     count = IntegerField(_l("Hoặc số ngày"), [Optional(), NumberRange(min=1, max=200)])
     starts = TimeField(_l("Bắt đầu"), [InputRequired()])
     ends = TimeField(_l("Kết thúc"), [InputRequired()])
     skip_holidays = BooleanField(_l("Bỏ qua ngày lễ, Tết"), default=True)
     excluded = TextAreaField(_l("Các ngày loại trừ"), [Length(max=4000)])
-    spread = RadioField(_l("Chia buổi cho đơn vị"), choices=SPREADS, default="every")
+    spread = RadioField(_l("Chia buổi cho đơn vị"), choices=choices(SPREADS), default="every")
     unit_ids = SelectMultipleField(_l("Đơn vị được mời"), coerce=int, validate_choice=False)
     venue_id = SelectField(_l("Địa điểm"), coerce=id_or_none, validate_choice=False)
     own_venue = BooleanField(_l("Mỗi đơn vị họp tại địa điểm của mình nếu có"))
     speaker_ids = SelectMultipleField(_l("Báo cáo viên"), coerce=int, validate_choice=False)
-    counting = RadioField(_l("Cách tính"), choices=COUNTINGS, default="roll")
+    counting = RadioField(_l("Cách tính"), choices=choices(COUNTINGS), default="roll")
 
-    def offer(self, choices: meeting_lists.MeetingChoices) -> None:
+    def offer(self, offered: meeting_lists.MeetingChoices) -> None:
         """Fill the lists."""
-        self.campaign_id.choices = [("", _("Không thuộc đợt nào")), *choices.campaigns]
-        self.course_id.choices = [("", _("Không thuộc lớp nào")), *choices.courses]
-        self.organiser_id.choices = list(choices.organisers)
-        self.venue_id.choices = [("", _("– chọn địa điểm –")), *choices.venues]
-        self.speaker_ids.choices = list(choices.speakers)
-        self.unit_ids.choices = [(unit.id, unit.name) for unit in choices.units]
+        self.campaign_id.choices = choices([(None, _l("Không thuộc đợt nào")), *offered.campaigns])
+        self.course_id.choices = choices([(None, _l("Không thuộc lớp nào")), *offered.courses])
+        self.organiser_id.choices = choices(offered.organisers)
+        self.venue_id.choices = choices([(None, _l("– chọn địa điểm –")), *offered.venues])
+        self.speaker_ids.choices = choices(offered.speakers)
+        self.unit_ids.choices = choices((unit.id, unit.name) for unit in offered.units)
 
     def plan(self) -> BulkPlan:
         """The form as the services take it."""
@@ -320,9 +320,9 @@ def bulk() -> ResponseReturnValue:
 
 
 def _bulk_page(form: BulkForm, status: int) -> ResponseReturnValue:
-    choices = meeting_lists.meeting_choices(now=now(), by=current_actor())
-    form.offer(choices)
-    return render_template("planning/bulk.html", form=form, choices=choices), status
+    offered = meeting_lists.meeting_choices(now=now(), by=current_actor())
+    form.offer(offered)
+    return render_template("planning/bulk.html", form=form, choices=offered), status
 
 
 @bp.post("/bulk")
@@ -330,8 +330,7 @@ def _bulk_page(form: BulkForm, status: int) -> ResponseReturnValue:
 def create_bulk() -> ResponseReturnValue:
     """Preview the meetings of a rule; make the ticked ones when confirmed."""
     form = BulkForm()
-    choices = meeting_lists.meeting_choices(now=now(), by=current_actor())
-    form.offer(choices)
+    form.offer(meeting_lists.meeting_choices(now=now(), by=current_actor()))
     if not form.validate():
         return _bulk_page(form, 422)
     try:

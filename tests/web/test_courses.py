@@ -1,0 +1,159 @@
+"""The courses' pages: opening a class, enrolling from anywhere, results, and who sees what."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from models import CourseType, Enrolment, Invitation
+from rules.days import instant, local_day
+from tests.world import World, add_meeting, build_world, signed_in
+
+TODAY = local_day(datetime.now(UTC))
+
+
+@pytest.fixture
+def world(db: Any) -> World:
+    made = build_world()
+    db.session.add(CourseType(code="NTVD", name="Nhận thức về Đảng", name_en="Party awareness"))
+    db.session.commit()
+    return made
+
+
+def filled(world: World, **values: Any) -> dict[str, Any]:
+    form = {
+        "code": "NTVD-01",
+        "title": "Lớp nhận thức về Đảng khoá 1",
+        "type_code": "NTVD",
+        "organiser_id": world.units["ward-1"].id,
+        "opens_on": TODAY.isoformat(),
+        "closes_on": (TODAY + timedelta(days=30)).isoformat(),
+        "state": "open",
+    }
+    return form | values
+
+
+@pytest.fixture
+def course(client: FlaskClient, world: World) -> str:
+    signed_in(client, world.accounts["an"])
+    assert client.post("/courses/", data=filled(world)).status_code == 303
+    return "/courses/NTVD-01"
+
+
+def learners(db: Any) -> list[Enrolment]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Enrolment).order_by(Enrolment.id)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"code": ""},
+        {"code": "a/b"},
+        {"title": ""},
+        {"closes_on": "2001-01-01"},
+        {"type_code": "KHONG"},
+        {"capacity": "0"},
+        {"organiser_id": "9999"},
+    ],
+)
+def test_a_wrong_course_comes_back_with_422(
+    client: FlaskClient, world: World, wrong: dict[str, Any]
+) -> None:
+    signed_in(client, world.accounts["an"])
+    assert client.post("/courses/", data=filled(world, **wrong)).status_code == 422
+
+
+def test_a_code_is_used_once(client: FlaskClient, world: World, course: str) -> None:
+    assert client.post("/courses/", data=filled(world)).status_code == 422
+
+
+def test_learners_come_from_any_ward_stamped_with_their_unit(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    codes = {"way": "codes", "people": "DV001 Đỗ Thị Kim Chi\nDV005"}
+    assert client.post(f"{course}/enrolments", data=codes).status_code == 303
+    assert [row.unit_id for row in learners(db)] == [
+        world.units["cell-1"].id,
+        world.units["cell-3"].id,
+    ]
+    assert client.post(f"{course}/enrolments", data=codes).status_code == 303
+    assert len(learners(db)) == 2
+    wrong = client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV002\nXX"})
+    assert wrong.status_code == 422
+    assert "XX" in wrong.text
+    assert len(learners(db)) == 2
+
+
+def test_whole_units_and_people_outside_the_roll(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    unit = {"way": "unit", "unit": world.units["cell-1"].id}
+    assert client.post(f"{course}/enrolments", data=unit).status_code == 303
+    assert len(learners(db)) == 3
+    outside = {"way": "outsiders", "people": "Hoàng Thị Ngọc\nLê Văn Út"}
+    assert client.post(f"{course}/enrolments", data=outside).status_code == 303
+    assert len(learners(db)) == 5
+    assert "ngoài danh sách đảng viên" in client.get(course).text
+
+
+def test_who_sent_learners_sees_only_their_own(
+    client: FlaskClient, world: World, course: str
+) -> None:
+    signed_in(client, world.accounts["dung"])
+    assert client.get(course).status_code == 404
+    signed_in(client, world.accounts["an"])
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV005"})
+    signed_in(client, world.accounts["dung"])
+    page = client.get(course).text
+    assert "Trương Hoà" in page
+    assert "Kim Chi" not in page
+    assert client.get(f"{course}/edit").status_code in (200, 404)
+    assert client.post(f"{course}/results", data={"result-1": "good"}).status_code == 404
+
+
+def test_learners_are_invited_to_published_meetings_and_withdrawn_ones_no_more(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001"})
+    row = learners(db)[0]
+    meeting = add_meeting(
+        world,
+        at=instant(TODAY + timedelta(days=3), time(8)),
+        kind="class",
+        course_id=row.course_id,
+        invite=(),
+    )
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV005"})
+    db.session.rollback()
+    invited = select(Invitation).where(Invitation.meeting_id == meeting.id)
+    assert {one.source for one in db.session.scalars(invited)} == {"course"}
+    assert len(db.session.scalars(invited).all()) == 2
+    answer = client.post(f"{course}/enrolments/{row.person_id}/withdrawal")
+    assert answer.status_code == 303
+    db.session.rollback()
+    left = db.session.scalars(invited.where(Invitation.removed_at.is_(None))).all()
+    assert [one.person_id for one in left] == [world.people["hoa"].id]
+
+
+def test_results_are_kept_and_nonsense_refused(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001"})
+    person = world.people["chi"].id
+    good = {f"result-{person}": "good", f"certificate-{person}": "01/GCN"}
+    assert client.post(f"{course}/results", data=good).status_code == 303
+    assert (learners(db)[0].result, learners(db)[0].certificate_number) == ("good", "01/GCN")
+    bad = client.post(f"{course}/results", data={f"result-{person}": "tuyệt"})
+    assert bad.status_code == 422
+
+
+def test_a_full_class_takes_nobody_more(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(course, data=filled(world, capacity="1"))
+    answer = client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
+    assert answer.status_code == 422
+    assert learners(db) == []

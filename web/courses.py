@@ -1,0 +1,236 @@
+"""Theory classes on screen: the list, a class with its learners and results, enrolling."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import IntegerField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from rules.days import local_day
+from rules.refusals import N_, Malformed, NotFound, Refusal
+from services import courses, meeting_lists, units
+from services.courses import CourseFields, Outsider
+from services.meeting_lists import MeetingFilter
+from web.errors import sentence_of
+from web.fields import DayField, choices, id_or_none
+from web.form_sentences import Form
+from web.identity import current_actor, now, requires
+
+bp = Blueprint("courses", __name__, url_prefix="/courses")
+
+STATES = (
+    ("planned", _l("Dự kiến")),
+    ("open", _l("Đang mở")),
+    ("finished", _l("Đã bế giảng")),
+    ("cancelled", _l("Đã huỷ")),
+)
+RESULTS = (
+    ("excellent", _l("Xuất sắc")),
+    ("good", _l("Giỏi")),
+    ("fair", _l("Khá")),
+    ("passed", _l("Đạt")),
+    ("failed", _l("Không đạt")),
+)
+
+
+class CourseForm(Form):
+    """A course as staff fill it in."""
+
+    code = StringField(_l("Mã lớp"), [InputRequired(), Length(max=40)])
+    title = StringField(_l("Tên lớp"), [InputRequired(), Length(max=300)])
+    type_code = SelectField(_l("Loại lớp"))
+    organiser_id = SelectField(_l("Đơn vị mở lớp"), coerce=id_or_none)
+    opens_on = DayField(_l("Khai giảng"), [InputRequired()])
+    closes_on = DayField(_l("Bế giảng"), [InputRequired()])
+    periods = IntegerField(_l("Số tiết"), [Optional(), NumberRange(min=0, max=2000)])
+    capacity = IntegerField(_l("Số chỗ"), [Optional(), NumberRange(min=1, max=100_000)])
+    state = SelectField(_l("Trạng thái"), choices=choices(STATES), default="planned")
+
+    def offer(self) -> None:
+        """Fill the lists."""
+        self.type_code.choices = choices(courses.course_types())
+        self.organiser_id.choices = choices(
+            units.unit_options(current_actor(), local_day(now()), tree="party", roles=("staff",))
+        )
+
+    def fields(self) -> CourseFields:
+        """The form as the services take it."""
+        return CourseFields(
+            code=self.code.data,
+            type_code=self.type_code.data,
+            title=self.title.data,
+            organiser_id=self.organiser_id.data,
+            opens_on=self.opens_on.data,
+            closes_on=self.closes_on.data,
+            periods=self.periods.data or 0,
+            capacity=self.capacity.data,
+            state=self.state.data,
+        )
+
+
+@bp.get("/")
+@requires()
+def index() -> str:
+    """The courses one organises or has sent learners to."""
+    actor, today = current_actor(), local_day(now())
+    year = request.args.get("year", "")
+    lines = courses.course_list(
+        state=request.args.get("state", ""),
+        year=int(year) if year.isdecimal() and len(year) == 4 else None,
+        words=request.args.get("q", ""),
+        today=today,
+        by=actor,
+    )
+    return render_template(
+        "courses/index.html",
+        lines=lines,
+        states=STATES,
+        years=[(str(each), str(each)) for each in range(today.year + 1, today.year - 8, -1)],
+        may_plan=actor.has_any("staff"),
+    )
+
+
+@bp.get("/<code>")
+@requires()
+def show(code: str) -> str:
+    """One course, its meetings and its learners."""
+    return _course_page(code)
+
+
+def _course_page(code: str, error: str | None = None) -> str:
+    actor = current_actor()
+    view = courses.course_view(code, today=local_day(now()), by=actor)
+    sittings = meeting_lists.meeting_lines(MeetingFilter(course=code), now=now(), by=actor)
+    own_units = units.unit_options(actor, local_day(now()), roles=("staff",))
+    return render_template(
+        "courses/show.html",
+        course=view,
+        line=view.line,
+        meetings=sittings,
+        states=STATES,
+        results=RESULTS,
+        units=own_units if view.may_edit else [],
+        error=error,
+    )
+
+
+@bp.get("/new")
+@requires("staff")
+def new() -> ResponseReturnValue:
+    """An empty form."""
+    today = local_day(now())
+    return _form_page(CourseForm(opens_on=today, closes_on=today), None, 200)
+
+
+def _form_page(form: CourseForm, code: str | None, status: int) -> ResponseReturnValue:
+    form.offer()
+    return render_template("courses/form.html", form=form, code=code), status
+
+
+@bp.post("/")
+@requires("staff")
+def create() -> ResponseReturnValue:
+    """Make a course."""
+    form = CourseForm()
+    form.offer()
+    if not form.validate():
+        return _form_page(form, None, 422)
+    try:
+        code = courses.create_course(form.fields(), now=now(), by=current_actor())
+    except Refusal as refusal:
+        form.form_errors.append(sentence_of(refusal))
+        return _form_page(form, None, 422)
+    flash(_("Đã mở lớp. Hãy thêm học viên và các buổi."), "good")
+    return redirect(url_for("courses.show", code=code), 303)
+
+
+@bp.get("/<code>/edit")
+@requires("staff")
+def edit(code: str) -> ResponseReturnValue:
+    """The form of a course."""
+    view = courses.course_view(code, today=local_day(now()), by=current_actor())
+    return _form_page(CourseForm(obj=view.fields), code, 200)
+
+
+@bp.post("/<code>")
+@requires("staff")
+def save(code: str) -> ResponseReturnValue:
+    """Change a course."""
+    form = CourseForm()
+    form.offer()
+    if not form.validate():
+        return _form_page(form, code, 422)
+    try:
+        saved = courses.save_course(code, form.fields(), now=now(), by=current_actor())
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        form.form_errors.append(sentence_of(refusal))
+        return _form_page(form, code, 422)
+    flash(_("Đã lưu thay đổi."), "good")
+    return redirect(url_for("courses.show", code=saved), 303)
+
+
+@bp.post("/<code>/enrolments")
+@requires("staff")
+def enrol(code: str) -> ResponseReturnValue:
+    """Add learners: by codes, a whole unit, or names of people outside the roll."""
+    try:
+        done = _enrol(code)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _course_page(code, sentence_of(refusal)), 422
+    flash(
+        _(
+            "Đã thêm %(added)s học viên; %(known)s người đã có trong lớp.",
+            added=done.added,
+            known=done.known,
+        ),
+        "good",
+    )
+    return redirect(url_for("courses.show", code=code), 303)
+
+
+def _enrol(code: str) -> courses.Enrolled:
+    text, actor, moment = request.form.get("people", ""), current_actor(), now()
+    unit = request.form.get("unit", "")
+    unit_id = int(unit) if unit.isdecimal() else None
+    way = request.form.get("way")
+    if way == "unit":
+        if unit_id is None:
+            raise Malformed(N_("Hãy chọn đơn vị cử học viên."))
+        return courses.enrol_unit(code, unit_id, now=moment, by=actor)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if way == "outsiders":
+        outsiders = [Outsider(line, unit_id) for line in lines]
+        return courses.enrol_outsiders(code, outsiders, now=moment, by=actor)
+    codes = [line.replace(",", " ").split()[0] for line in lines if line.strip(" ,")]
+    return courses.enrol(code, codes, now=moment, by=actor)
+
+
+@bp.post("/<code>/enrolments/<int:person_id>/withdrawal")
+@requires("staff")
+def withdraw(code: str, person_id: int) -> ResponseReturnValue:
+    """Take a learner off the course."""
+    courses.withdraw(code, person_id, now=now(), by=current_actor())
+    flash(_("Đã cho học viên thôi học; những buổi sắp tới không mời nữa."), "good")
+    return redirect(url_for("courses.show", code=code), 303)
+
+
+@bp.post("/<code>/results")
+@requires("staff")
+def record_results(code: str) -> ResponseReturnValue:
+    """Write the results and certificate numbers of the table."""
+    results = {
+        int(name.removeprefix("result-")): (
+            value,
+            request.form.get(f"certificate-{name.removeprefix('result-')}", ""),
+        )
+        for name, value in request.form.items()
+        if name.startswith("result-") and name.removeprefix("result-").isdecimal()
+    }
+    count = courses.record_results(code, results, now=now(), by=current_actor())
+    flash(_("Đã ghi kết quả của %(count)s học viên.", count=count), "good")
+    return redirect(url_for("courses.show", code=code), 303)
