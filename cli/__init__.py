@@ -2,11 +2,24 @@
 
 from flask import Flask
 
-from cli import account, backup, demo, feed, meeting, meeting_object, outbox, plan, roster, serve
+from cli import (
+    account,
+    backup,
+    campaign,
+    demo,
+    feed,
+    meeting,
+    meeting_object,
+    outbox,
+    plan,
+    roster,
+    serve,
+)
 
 COMMANDS: tuple[object, ...] = (
     account,
     backup,
+    campaign,
     demo,
     feed,
     meeting,

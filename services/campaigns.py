@@ -69,6 +69,15 @@ class CoveredUnit:
 
 
 @dataclass(frozen=True)
+class OwnTarget:
+    """A unit whose target differs from the campaign's."""
+
+    code: str
+    name: str
+    target_percent: int
+
+
+@dataclass(frozen=True)
 class CampaignView:
     """A campaign with its plan and what the reader may do with it."""
 
@@ -79,6 +88,7 @@ class CampaignView:
     closed_at: datetime | None
     units: tuple[CoveredUnit, ...]
     topics: tuple[tuple[int, str], ...]
+    unit_targets: tuple[OwnTarget, ...]
     owner_name: str
     may_change: bool
 
@@ -270,6 +280,7 @@ def campaign(code: str, *, today: date, by: Actor) -> CampaignView:
         closed_at=found.closed_at,
         units=_covered_units(session, found),
         topics=tuple(_topics(session, found.id)),
+        unit_targets=_own_targets(session, found),
         owner_name=owner.get(found.owner_unit_id or 0, ""),
         may_change=_may_change(session, by, found.owner_unit_id, today),
     )
@@ -410,6 +421,16 @@ def _covered_units(session: Session, campaign: Campaign) -> tuple[CoveredUnit, .
     ).all()
     names = unit_names_on(session, [row.id for row in rows], campaign.cutoff_on)
     return tuple(CoveredUnit(row.id, row.code, names[row.id], row.tree) for row in rows)
+
+
+def _own_targets(session: Session, campaign: Campaign) -> tuple[OwnTarget, ...]:
+    rows = session.execute(
+        select(Unit.code, Unit.name, CampaignTarget.target_percent)
+        .join(Unit, Unit.id == CampaignTarget.unit_id)
+        .where(CampaignTarget.campaign_id == campaign.id)
+        .order_by(Unit.code)
+    )
+    return tuple(OwnTarget(*row) for row in rows)
 
 
 def _plan(session: Session, campaign: Campaign) -> CampaignPlan:

@@ -1,0 +1,117 @@
+"""Writes workbooks that open as they should: real numbers and dates, and no text ever a formula."""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import xlsxwriter  # type: ignore[import-untyped]
+
+Cell = str | int | date | None
+OPTIONS = {
+    "in_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+SHEET_LETTERS = 31
+NARROWEST, WIDEST = 8, 46
+FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
+
+
+@dataclass(frozen=True)
+class Table:
+    """One sheet: its title lines, its header, its rows, and a last row of totals if any.
+
+    Texts stay texts, whatever they begin with; ints and dates become numbers and dates.
+    """
+
+    name: str
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = field(default_factory=tuple)
+    total: Sequence[Cell] | None = None
+
+
+def workbook(tables: Iterable[Table]) -> bytes:
+    """The .xlsx file of these sheets, ready to print: A4 across, one page wide, header repeated."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, OPTIONS) as book:
+        for number, table in enumerate(tables, start=1):
+            _write_sheet(book, table, number)
+    return out.getvalue()
+
+
+def _write_sheet(book: Any, table: Table, number: int) -> None:
+    name = table.name.translate(FORBIDDEN).strip("' ")[:SHEET_LETTERS] or f"Sheet{number}"
+    page = book.add_worksheet(name)
+    last_column = max(len(table.header) - 1, 0)
+    page.write_string(0, 0, table.title, book.add_format({"bold": True, "font_size": 14}))
+    quiet = book.add_format({"italic": True})
+    for place, note in enumerate(table.notes, start=1):
+        page.write_string(place, 0, note, quiet)
+    head_row = len(table.notes) + 2
+    head = book.add_format(
+        {"bold": True, "border": 1, "text_wrap": True, "valign": "vcenter", "bg_color": "#E8EBF0"}
+    )
+    for column, label in enumerate(table.header):
+        page.write_string(head_row, column, label, head)
+    styles = _Styles(book, bold=False)
+    for place, row in enumerate(table.rows, start=head_row + 1):
+        _write_row(page, place, row, styles)
+    last_row = head_row + len(table.rows)
+    if table.total is not None:
+        last_row += 1
+        _write_row(page, last_row, table.total, _Styles(book, bold=True))
+    for column in range(last_column + 1):
+        page.set_column(column, column, _width(table, column))
+    _set_up_page(page, head_row, last_row, last_column)
+
+
+class _Styles:
+    """The formats of one kind of row."""
+
+    def __init__(self, book: Any, *, bold: bool) -> None:
+        common = {"border": 1, "bold": bold, "valign": "top"}
+        self.text = book.add_format({**common, "text_wrap": True})
+        self.number = book.add_format({**common, "num_format": "#,##0"})
+        self.day = book.add_format({**common, "num_format": "dd/mm/yyyy"})
+
+
+def _write_row(page: Any, place: int, row: Sequence[Cell], styles: _Styles) -> None:
+    for column, cell in enumerate(row):
+        if cell is None:
+            page.write_blank(place, column, None, styles.text)
+        elif isinstance(cell, datetime):
+            raise TypeError("a sheet shows days; turn an instant into its local day first")
+        elif isinstance(cell, date):
+            page.write_datetime(place, column, cell, styles.day)
+        elif isinstance(cell, int):
+            page.write_number(place, column, cell, styles.number)
+        else:
+            page.write_string(place, column, cell, styles.text)
+
+
+def _width(table: Table, column: int) -> int:
+    texts = [table.header[column][:16], *(_shown(row, column) for row in table.rows)]
+    return min(max(NARROWEST, *(len(text) for text in texts)) + 2, WIDEST)
+
+
+def _shown(row: Sequence[Cell], column: int) -> str:
+    cell = row[column] if column < len(row) else None
+    if isinstance(cell, date):
+        return "dd/mm/yyyy"
+    return "" if cell is None else str(cell)
+
+
+def _set_up_page(page: Any, head_row: int, last_row: int, last_column: int) -> None:
+    page.set_landscape()
+    page.set_paper(9)
+    page.set_margins(left=0.6, right=0.4, top=0.6, bottom=0.6)
+    page.fit_to_pages(1, 0)
+    page.repeat_rows(head_row)
+    page.freeze_panes(head_row + 1, 0)
+    page.print_area(0, 0, last_row, last_column)
+    page.set_footer("&C&P/&N")

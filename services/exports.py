@@ -1,0 +1,46 @@
+"""Lists that leave the program as workbooks; each leaving is an audit entry."""
+
+from datetime import datetime
+
+from gateways.spreadsheets import Table, workbook
+from rules.days import local_day
+from rules.permissions import Actor
+from services import audit
+from services.campaigns import campaign_for
+from services.coverage import missing_of
+from services.transaction import writing
+
+
+def missing_workbook(code: str, *, now: datetime, by: Actor, unit: str | None = None) -> bytes:
+    """The list of who is still missing, for the people who will call them; never a public list."""
+    today = local_day(now)
+    with writing() as session:
+        campaign = campaign_for(session, by, code, today)
+        people = missing_of(session, campaign, by=by, today=today, unit=unit)
+        audit.record(
+            session,
+            now=now,
+            by=by,
+            action="exported",
+            entity="campaign",
+            entity_id=campaign.id,
+            what="missing",
+            unit=unit,
+            people=len(people),
+        )
+        title = campaign.title
+    rows = [
+        (number, person.code, person.name, person.unit_name, person.grassroots_name, person.phone)
+        for number, person in enumerate(people, start=1)
+    ]
+    return workbook(
+        [
+            Table(
+                name="Còn thiếu",
+                title=f"Đảng viên chưa học: {title}",
+                notes=(f"Đến ngày {today:%d/%m/%Y}: {len(people)} người. Lưu hành nội bộ.",),
+                header=("STT", "Mã", "Họ và tên", "Chi bộ", "Tổ chức cơ sở đảng", "Điện thoại"),
+                rows=rows,
+            )
+        ]
+    )
