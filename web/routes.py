@@ -6,6 +6,7 @@ from flask_wtf import CSRFProtect
 from web import (
     accounts,
     attendance,
+    door,
     campaigns,
     courses,
     coverage,
@@ -38,6 +39,7 @@ BLUEPRINTS: tuple[object, ...] = (
     courses,
     planning,
     attendance,
+    door,
     roster,
 )
 

@@ -1,0 +1,154 @@
+"""Feeds over HTTP as calendar programs ask for them."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_sqlalchemy import SQLAlchemy
+
+from models import FeedToken, Meeting
+from rules.permissions import SYSTEM
+from services import feeds
+from tests.ics_lint import faults
+from tests.services.post import publish
+from tests.services.test_invitations import change, later
+from tests.world import World, add_meeting, build_world, signed_in
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def world(db: SQLAlchemy) -> World:
+    return build_world()
+
+
+@pytest.fixture
+def meeting(world: World) -> Meeting:
+    planned = add_meeting(world, at=NOW + timedelta(days=5))
+    publish(planned, NOW)
+    return planned
+
+
+@pytest.fixture
+def path(meeting: Meeting) -> str:
+    url = feeds.create_member_feed("DV001", now=NOW, by=SYSTEM)
+    return "/" + url.split("/", 3)[3]
+
+
+def test_a_feed_is_a_calendar_that_may_be_kept_by_its_owner_alone(
+    client: FlaskClient, path: str
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/calendar; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Content-Disposition"] == 'inline; filename="lich.ics"'
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.headers["ETag"].startswith('"')
+    assert "Set-Cookie" not in answer.headers
+    assert faults(answer.data) == []
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+def test_an_unchanged_feed_is_304_for_every_form_of_its_tag(
+    client: FlaskClient, path: str, form: str
+) -> None:
+    tag = client.get(path).headers["ETag"]
+    answer = client.get(path, headers={"If-None-Match": form.format(tag)})
+    assert answer.status_code == 304
+    assert answer.data == b""
+    assert answer.headers["ETag"] == tag
+
+
+def test_the_date_counts_only_when_no_tag_is_given(client: FlaskClient, path: str) -> None:
+    first = client.get(path)
+    date = first.headers["Last-Modified"]
+    assert client.get(path, headers={"If-Modified-Since": date}).status_code == 304
+    both = {"If-Modified-Since": date, "If-None-Match": '"other"'}
+    assert client.get(path, headers=both).status_code == 200
+    early = format_datetime(NOW - timedelta(days=400), usegmt=True)
+    assert client.get(path, headers={"If-Modified-Since": early}).status_code == 200
+    assert client.get(path, headers={"If-Modified-Since": "nonsense"}).status_code == 200
+
+
+def test_a_changed_meeting_is_a_new_answer(
+    client: FlaskClient, path: str, meeting: Meeting
+) -> None:
+    tag = client.get(path).headers["ETag"]
+    change(meeting, later, tell=False, minutes=1)
+    answer = client.get(path, headers={"If-None-Match": tag})
+    assert answer.status_code == 200
+    assert b"SEQUENCE:1" in answer.data
+
+
+def test_head_says_what_get_says(client: FlaskClient, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+    assert head.status_code == 200
+    assert head.data == b""
+    for name in ("ETag", "Last-Modified", "Content-Type", "Content-Length"):
+        assert head.headers[name] == got.headers[name], name
+
+
+def test_gzip_is_for_those_who_ask_and_has_a_tag_of_its_own(client: FlaskClient, path: str) -> None:
+    plain = client.get(path)
+    packed = client.get(path, headers={"Accept-Encoding": "gzip, deflate"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in refused.headers
+    outlook = {"Accept-Encoding": "gzip", "User-Agent": "Microsoft Outlook 16.0"}
+    assert "Content-Encoding" not in client.get(path, headers=outlook).headers
+
+
+def test_unknown_and_revoked_are_the_same_404_and_never_a_page(
+    client: FlaskClient, path: str, db: SQLAlchemy
+) -> None:
+    unknown = client.get("/feeds/unknown.ics")
+    db.session.query(FeedToken).update({"revoked_at": NOW})
+    db.session.commit()
+    revoked = client.get(path)
+    wrong_kind = client.get(path.replace("/feeds/", "/feeds/units/"))
+    for answer in (unknown, revoked, wrong_kind):
+        assert answer.status_code == 404
+        assert answer.data == unknown.data
+        assert answer.content_type == "text/plain; charset=utf-8"
+    assert client.open(path, method="PROPFIND").status_code == 405
+
+
+def test_a_unit_feed_answers_alike(client: FlaskClient, meeting: Meeting) -> None:
+    url = feeds.create_unit_feed("CB1", now=NOW, by=SYSTEM)
+    answer = client.get("/" + url.split("/", 3)[3])
+    assert answer.status_code == 200
+    assert meeting.uid.encode() in answer.data.replace(b"\r\n ", b"")
+
+
+def test_staff_make_an_address_once_and_take_it_back(
+    app: Flask, world: World, db: SQLAlchemy
+) -> None:
+    client = signed_in(app.test_client(), world.accounts["an"])
+    for path in ("/subscriptions/members/DV001", "/subscriptions/units/CB1"):
+        assert client.get(path).status_code == 200
+        made = client.post(path)
+        assert made.status_code == 201
+        page = made.get_data(as_text=True)
+        assert "webcal://" in page
+        assert "<svg" in page
+        assert ".ics" not in client.get(path).get_data(as_text=True)
+    for row in db.session.query(FeedToken):
+        ended = client.post(f"/subscriptions/{row.id}/revocation")
+        assert ended.status_code == 303
+        assert client.get(ended.headers["Location"]).status_code == 200
+    db.session.rollback()
+    db.session.expire_all()
+    assert all(row.revoked_at is not None for row in db.session.query(FeedToken))
+
+
+def test_staff_of_another_ward_find_nothing(app: Flask, world: World, path: str) -> None:
+    client = signed_in(app.test_client(), world.accounts["dung"])
+    assert client.get("/subscriptions/members/DV001").status_code == 404
+    assert client.post("/subscriptions/members/DV001").status_code == 404
+    assert client.post("/subscriptions/1/revocation").status_code == 404
