@@ -22,6 +22,7 @@ import web.identity
 import web.navigation
 import web.routes
 from config import ROOT, Config
+from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
 from models import db
 from services import office
@@ -86,7 +87,21 @@ def _office(settings: Config) -> office.Office:
         mail_rate_per_minute=settings.mail_rate_per_minute,
         uploads=settings.instance / "uploads",
         smtp=_smtp(settings),
+        imap=_imap(settings),
         mailbox_folder=settings.instance / "mailbox",
+    )
+
+
+def _imap(settings: Config) -> ImapSettings | None:
+    """The mailbox that answers arrive in, or None when nobody reads one."""
+    if not settings.imap_host:
+        return None
+    return ImapSettings(
+        host=settings.imap_host,
+        port=settings.imap_port,
+        user=settings.imap_user,
+        password=settings.imap_password,
+        folder=settings.imap_folder,
     )
 
 

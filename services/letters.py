@@ -1,5 +1,6 @@
 """What every letter says, written from the rows at the moment it leaves."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -10,9 +11,11 @@ from gateways.mail import Button, Envelope, Letter, Mailbox, compose
 from models import Invitation, Meeting, MeetingPoint, MeetingSpeaker, OutgoingMessage, Person
 from rules.calendar import MeetingFacts, neutral, shown_title, spoken_time
 from rules.outbox import CALENDAR_KINDS
+from rules.replies import answer_address
 from rules.signing import sign
 from services.meeting_facts import OFF_STATES, facts_of, organizer_of
 from services.office import office
+from services.settings import setting_flag
 
 ANSWERS = {
     "none": "NEEDS-ACTION",
@@ -81,12 +84,22 @@ def calendar_object(
     """Give the calendar object of one guest's mail as it would be sent now."""
     return invitation(
         _told(meeting, guest),
-        organizer_of(session),
+        organizer_for(session, guest),
         Attendee(address, guest.name, ANSWERS[guest.answer]),
         method=Method.CANCEL if cancel else Method.REQUEST,
         stamp=stamp,
         removed=cancel and meeting.state not in OFF_STATES,
     )
+
+
+def organizer_for(session: Session, guest: Guest) -> Organizer:
+    """Give who calls the meeting, at the address where this guest's answer proves itself if the
+    board wants that."""
+    organizer = organizer_of(session)
+    if not setting_flag(session, "reply_addresses"):
+        return organizer
+    address = answer_address(organizer.address, office().secret_key, guest.key)
+    return replace(organizer, address=address)
 
 
 def person_guest(session: Session, meeting: Meeting, person: Person) -> Guest:
@@ -177,7 +190,7 @@ def _told(meeting: Meeting, guest: Guest) -> MeetingFacts:
 def _write(
     session: Session, meeting: Meeting, message: OutgoingMessage, guest: Guest, *, now: datetime
 ) -> bytes:
-    organizer = organizer_of(session)
+    organizer = organizer_for(session, guest)
     envelope = Envelope(
         sender=Mailbox(organizer.address, organizer.name),
         recipient=Mailbox(message.to_address, message.to_name),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
 
 
@@ -15,6 +16,7 @@ class Office:
     secret_key: str
     mail_rate_per_minute: int = 600
     smtp: SmtpSettings | None = None
+    imap: ImapSettings | None = None
     mailbox_folder: Path = Path("instance/mailbox")
     uploads: Path = Path("instance/uploads")
 

@@ -106,6 +106,13 @@ SPECS = {
             1,
             80,
         ),
+        SettingSpec(
+            "reply_addresses",
+            "flag",
+            "0",
+            N_("Mỗi thư mời có địa chỉ trả lời riêng (dấu + trong địa chỉ)"),
+            N_("Chống trả lời giả mạo. Chỉ bật khi máy chủ thư nhận địa chỉ có dấu +."),
+        ),
     )
 }
 
