@@ -139,7 +139,8 @@ def _parts(message: Message) -> list[Message]:
 
 
 def _answer(message: Message) -> CalendarAnswer | None:
-    """The first calendar object; an attached copy counts only when there is no inline one.
+    """The first calendar object that asks or says something; an attached copy counts only when
+    there is no inline one.
 
     Thunderbird sends the same object twice in one mail.
     """
@@ -147,7 +148,8 @@ def _answer(message: Message) -> CalendarAnswer | None:
     for kind in ("text/calendar", "application/ics"):
         for part in parts:
             if part.get_content_type() == kind:
-                return _calendar_answer(_text(part))
+                answer = _calendar_answer(_text(part))
+                return answer if answer.method else None
     return None
 
 
