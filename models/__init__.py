@@ -15,6 +15,7 @@ from models.campaigns import (
     RollEntry,
 )
 from models.courses import Course, CourseType, Enrolment
+from models.door import Claim
 from models.feeds import FeedToken
 from models.meetings import (
     CalendarDay,
@@ -46,6 +47,7 @@ __all__ = [
     "CampaignTarget",
     "CampaignTopic",
     "CampaignUnit",
+    "Claim",
     "ClockTick",
     "Commendation",
     "Course",

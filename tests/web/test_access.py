@@ -33,6 +33,17 @@ PUBLIC = {
     "reminders.show": "a signed link in a mail is its own key",
     "reminders.save": "a signed link in a mail is its own key",
     "attendance.register": "checks the meeting's link or the sign-in itself",
+    "door.show": "checks the meeting's link or the sign-in itself",
+    "door.code": "checks the meeting's link or the sign-in itself",
+    "door.claims": "checks the meeting's link or the sign-in itself",
+    "door.confirm": "checks the meeting's link or the sign-in itself",
+    "door.refuse": "checks the meeting's link or the sign-in itself",
+    "door.scan_form": "checks the meeting's link or the sign-in itself",
+    "door.scan": "checks the meeting's link or the sign-in itself",
+    "door.enter": "the code on the door's screen is its own key",
+    "door.claim": "the code on the door's screen is its own key",
+    "door.forget": "the code on the door's screen is its own key",
+    "door.card": "a feed's secret address is its own key",
     "attendance.record": "checks the meeting's link or the sign-in itself",
 }
 OUTSIDERS = ("dung", "doc", "binh")
