@@ -1,8 +1,9 @@
 """What an actor may see and change: units by subtree and link, meetings by unit and enrolment."""
 
 from datetime import date
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from models import (
@@ -71,7 +72,7 @@ def units_visible_to(session: Session, by: Actor, on: date, *roles: str) -> froz
 
 
 def within_scope(
-    by: Actor, column: ColumnElement[int | None], on: date, *roles: str
+    by: Actor, column: SQLColumnExpression[Any], on: date, *roles: str
 ) -> ColumnElement[bool]:
     """The condition that a unit column lies within the actor's scope."""
     granted = granted_unit_ids(by, *roles)
