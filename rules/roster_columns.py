@@ -243,12 +243,8 @@ def find_layout(sheet: Sheet, kind: Kind) -> Layout:
     if best is None:
         raise Malformed(_no_header(sheet, kind))
     found = best[1]
-    return Layout(
-        kind,
-        found.header_row,
-        _after_numbering(sheet, found),
-        _with_samples(sheet, found),
-    )
+    first = _after_numbering(sheet, found)
+    return Layout(kind, found.header_row, first, _with_samples(sheet, found.columns, first))
 
 
 def _no_header(sheet: Sheet, kind: Kind) -> str:
@@ -408,13 +404,13 @@ def _numbers_columns(row: Sequence[Cell]) -> bool:
     return counts_up and len(numbers) >= 2 and all(len(text) == 1 for text in rest)
 
 
-def _with_samples(sheet: Sheet, layout: Layout) -> tuple[Column, ...]:
+def _with_samples(sheet: Sheet, found: Sequence[Column], first: int) -> tuple[Column, ...]:
     """Three values of each column that may be imported, to help the user to map it."""
     columns: list[Column] = []
-    for column in layout.columns:
+    for column in found:
         samples: list[str] = []
         if not column.unneeded:
-            for row in sheet.rows[layout.first_row : layout.first_row + 40]:
+            for row in sheet.rows[first : first + 40]:
                 text = cell_text(row[column.index]) if column.index < len(row) else ""
                 if text and text not in samples:
                     samples.append(text[:40])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from rules.clock import Daily
-from services import clock, reminders
+from services import clock, reminders, roster
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,10 @@ class OnceADay:
     run: Callable[[datetime, datetime], object]
 
 
-EVERY_TICK = (EveryTick("remind", lambda now: reminders.remind(now=now)),)
+EVERY_TICK = (
+    EveryTick("remind", lambda now: reminders.remind(now=now)),
+    EveryTick("delete_old_uploads", lambda now: roster.delete_old_uploads(now=now)),
+)
 
 ONCE_A_DAY = (
     OnceADay(

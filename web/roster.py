@@ -240,12 +240,13 @@ def progress(import_id: int) -> ResponseReturnValue:
     view = _import(import_id)
     running = view.state in ("checking", "importing")
     state = "running" if running else "failed" if view.state == "failed" else "done"
+    rows = int(view.mapping.get("rows") or 100)
     text = _("Đang ghi") if view.state == "importing" else _("Đang kiểm tra từng dòng")
     return jsonify(
         ok=True,
         state=state,
-        done=view.progress_percent,
-        total=100,
+        done=rows * view.progress_percent // 100,
+        total=rows,
         text=text if running else "",
         next=None if running else url_for("roster.show", import_id=import_id),
     )
