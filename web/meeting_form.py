@@ -51,7 +51,7 @@ class PointLine(Part):
 class MeetingForm(Form):
     """A meeting as staff fill it in. The services check whatever the choices here only offer."""
 
-    kind = RadioField(_l("Loại buổi"), choices=choices(KINDS), default="study")
+    kind = RadioField(_l("Loại buổi"), [InputRequired()], choices=choices(KINDS), default="study")
     topic = StringField(_l("Chuyên đề"), [InputRequired(), Length(max=300)])
     campaign_id = SelectField(_l("Đợt học tập"), coerce=id_or_none, validate_choice=False)
     campaign_topic_id = SelectField(
@@ -62,17 +62,23 @@ class MeetingForm(Form):
     on = DayField(_l("Ngày"), [InputRequired()])
     starts = TimeField(_l("Bắt đầu"), [InputRequired()])
     ends = TimeField(_l("Kết thúc"), [InputRequired()])
-    mode = RadioField(_l("Hình thức"), choices=choices(MODES), default="in_person")
+    mode = RadioField(
+        _l("Hình thức"), [InputRequired()], choices=choices(MODES), default="in_person"
+    )
     venue_id = SelectField(_l("Địa điểm"), coerce=id_or_none, validate_choice=False)
     place = StringField(_l("Nơi khác hoặc phòng cụ thể"), [Length(max=300)])
     online_url = StringField(_l("Đường dẫn trực tuyến"), [Length(max=500)])
     capacity = IntegerField(_l("Số chỗ"), [Optional(), NumberRange(min=1, max=1_000_000)])
-    organiser_id = SelectField(_l("Đơn vị tổ chức"), coerce=id_or_none, validate_choice=False)
+    organiser_id = SelectField(
+        _l("Đơn vị tổ chức"), [InputRequired()], coerce=id_or_none, validate_choice=False
+    )
     chair = StringField(_l("Chủ trì"), [Length(max=180)])
     speaker_ids = SelectMultipleField(_l("Báo cáo viên"), coerce=int, validate_choice=False)
     unit_ids = SelectMultipleField(_l("Đơn vị được mời"), coerce=int, validate_choice=False)
     people = TextAreaField(_l("Mời đích danh (mỗi dòng một mã đảng viên)"), [Length(max=200_000)])
-    counting = RadioField(_l("Cách tính"), choices=choices(COUNTINGS), default="roll")
+    counting = RadioField(
+        _l("Cách tính"), [InputRequired()], choices=choices(COUNTINGS), default="roll"
+    )
     description = TextAreaField(_l("Ghi chú cho người dự"), [Length(max=2000)])
     points = FieldList(FormField(PointLine), max_entries=60)
     seen_at = HiddenField()

@@ -38,6 +38,7 @@ def index() -> str:
         "meetings/index.html",
         page=page,
         view=view,
+        moment=moment,
         wanted=wanted,
         kinds=KINDS,
         campaigns=[

@@ -66,11 +66,17 @@ class BulkForm(Form):
     """A rule and what its meetings share."""
 
     topic = StringField(_l("Chuyên đề"), [InputRequired(), Length(max=300)])
-    kind = RadioField(_l("Loại buổi"), choices=choices(KINDS), default="outreach")
+    kind = RadioField(
+        _l("Loại buổi"), [InputRequired()], choices=choices(KINDS), default="outreach"
+    )
     campaign_id = SelectField(_l("Đợt học tập"), coerce=id_or_none, validate_choice=False)
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
-    organiser_id = SelectField(_l("Đơn vị tổ chức"), coerce=id_or_none, validate_choice=False)
-    frequency = RadioField(_l("Lặp"), choices=choices(FREQUENCIES), default="weekly")
+    organiser_id = SelectField(
+        _l("Đơn vị tổ chức"), [InputRequired()], coerce=id_or_none, validate_choice=False
+    )
+    frequency = RadioField(
+        _l("Lặp"), [InputRequired()], choices=choices(FREQUENCIES), default="weekly"
+    )
     weekdays = SelectMultipleField(_l("Vào các thứ"), coerce=int, choices=choices(WEEKDAYS))
     nth = SelectField(_l("Tuần trong tháng"), coerce=int, choices=choices(NTHS), default=1)
     month_day = IntegerField(_l("Ngày trong tháng"), [Optional(), NumberRange(min=1, max=31)])
@@ -84,12 +90,16 @@ class BulkForm(Form):
     ends = TimeField(_l("Kết thúc"), [InputRequired()])
     skip_holidays = BooleanField(_l("Bỏ qua ngày lễ, Tết"), default=True)
     excluded = TextAreaField(_l("Các ngày loại trừ"), [Length(max=4000)])
-    spread = RadioField(_l("Chia buổi cho đơn vị"), choices=choices(SPREADS), default="every")
+    spread = RadioField(
+        _l("Chia buổi cho đơn vị"), [InputRequired()], choices=choices(SPREADS), default="every"
+    )
     unit_ids = SelectMultipleField(_l("Đơn vị được mời"), coerce=int, validate_choice=False)
     venue_id = SelectField(_l("Địa điểm"), coerce=id_or_none, validate_choice=False)
     own_venue = BooleanField(_l("Mỗi đơn vị họp tại địa điểm của mình nếu có"))
     speaker_ids = SelectMultipleField(_l("Báo cáo viên"), coerce=int, validate_choice=False)
-    counting = RadioField(_l("Cách tính"), choices=choices(COUNTINGS), default="roll")
+    counting = RadioField(
+        _l("Cách tính"), [InputRequired()], choices=choices(COUNTINGS), default="roll"
+    )
 
     def offer(self, offered: meeting_lists.MeetingChoices) -> None:
         """Fill the lists."""

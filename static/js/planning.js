@@ -87,7 +87,7 @@ export function start(box) {
     if (meeting.day) return { domNodes: [part("event-topic", meeting.day.name)] };
     const line = document.createElement("span");
     line.className = "event-line";
-    const clock = timeText.split(/\s*[-–]\s*/u)[0].replace(":", "h");
+    const clock = timeText.split(/\s*[-–]\s*/u)[0].replace(":", "h").replace(/^0(?=\d)/u, "");
     line.append(icon(box.dataset.sprite, KIND_ICONS[meeting.kind]), part("event-time", clock));
     line.append(part(CALLED_OFF.has(meeting.state) ? "event-topic event-off" : "event-topic", meeting.topic));
     if (words[meeting.state]) line.append(part("event-state", `(${words[meeting.state]})`));
@@ -132,7 +132,7 @@ export function start(box) {
     locale: box.dataset.language,
     timeZone: ZONE,
     firstDay: 1,
-    height: NARROW.matches ? "auto" : undefined,
+    height: NARROW.matches ? "auto" : "60rem",
     headerToolbar: { start: "prev,next today", center: "title", end: "dayGridMonth,timeGridWeek,listWeek" },
     buttonText: (text) => ({
       ...text,
