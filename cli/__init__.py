@@ -12,6 +12,7 @@ from cli import (
     meeting_object,
     outbox,
     plan,
+    report,
     roster,
     serve,
 )
@@ -26,6 +27,7 @@ COMMANDS: tuple[object, ...] = (
     meeting_object,
     outbox,
     plan,
+    report,
     roster,
     serve,
 )

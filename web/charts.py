@@ -10,13 +10,11 @@ from datetime import date
 
 from markupsafe import Markup
 
-BAR_WIDTH = 640
-NAME_WIDTH = 200
-VALUE_WIDTH = 130
-ROW_HEIGHT = 26
-NAME_LETTERS = 30
-PROGRESS_WIDTH, PROGRESS_HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 8, 8, 28, 26
+WIDTH = 360
+ROW_HEIGHT = 38
+NAME_LETTERS = 32
+PROGRESS_HEIGHT = 210
+LEFT, RIGHT, TOP, BOTTOM = 4, 4, 26, 24
 
 
 @dataclass(frozen=True)
@@ -49,37 +47,29 @@ class ProgressChart:
 def bars(rows: Sequence[Bar], *, label: str, hatch_id: str = "hatch") -> Markup:
     """Horizontal bars, one a unit, each with its own target as a tick; in the order given."""
     height = ROW_HEIGHT * len(rows) + 4
-    scale = (BAR_WIDTH - NAME_WIDTH - VALUE_WIDTH) / 100
-    parts = [_bar_row(row, place, scale, hatch_id) for place, row in enumerate(rows)]
-    return _svg(BAR_WIDTH, height, label, Markup("").join([_hatch(hatch_id), *parts]), "chart-bars")
+    parts = [_bar_row(row, place * ROW_HEIGHT + 14, hatch_id) for place, row in enumerate(rows)]
+    return _svg(height, label, Markup("").join([_hatch(hatch_id), *parts]), "chart-bars")
 
 
-def _bar_row(row: Bar, place: int, scale: float, hatch_id: str) -> Markup:
-    y = place * ROW_HEIGHT + 4
-    filled = min(row.tenths, 1000) / 10 * scale
-    track = Markup('<rect class="chart-track" x="{x}" y="{y}" width="{w:.1f}" height="16"/>')
-    bar = Markup('<rect class="{kind}" x="{x}" y="{y}" width="{w:.1f}" height="16"{fill}/>')
-    tick = Markup('<line class="chart-target" x1="{x:.1f}" x2="{x:.1f}" y1="{y1}" y2="{y2}"/>')
-    text = Markup('<text class="{kind}" x="{x}" y="{y}"{anchor}>{words}</text>')
-    return Markup("<g><title>{}: {}</title>").format(row.name, row.text) + Markup("").join(
+def _bar_row(row: Bar, y: int, hatch_id: str) -> Markup:
+    """Name and figure above, the bar beneath: it stays readable on a phone."""
+    scale = WIDTH / 100
+    bar = Markup('<rect class="{kind}" x="0" y="{y}" width="{w:.1f}" height="12"{fill}/>')
+    return Markup("").join(
         [
-            text.format(kind="chart-name", x=0, y=y + 13, anchor="", words=_shortened(row.name)),
-            track.format(x=NAME_WIDTH, y=y, w=100 * scale),
+            Markup("<g><title>{}: {}</title>").format(row.name, row.text),
+            _words(0, y, _shortened(row.name), "start"),
+            _words(WIDTH, y, row.text, "end"),
+            bar.format(kind="chart-track", y=y + 5, w=WIDTH, fill=""),
             bar.format(
                 kind="chart-met" if row.met else "chart-short",
-                x=NAME_WIDTH,
-                y=y,
-                w=filled,
+                y=y + 5,
+                w=min(row.tenths, 1000) / 10 * scale,
                 fill="" if row.met else Markup(' fill="url(#{})"').format(hatch_id),
             ),
-            tick.format(x=NAME_WIDTH + row.target_percent * scale, y1=y - 3, y2=y + 19),
-            text.format(
-                kind="chart-value",
-                x=BAR_WIDTH,
-                y=y + 13,
-                anchor=Markup(' text-anchor="end"'),
-                words=row.text,
-            ),
+            Markup(
+                '<line class="chart-target" x1="{x:.1f}" x2="{x:.1f}" y1="{a}" y2="{b}"/>'
+            ).format(x=min(row.target_percent * scale, WIDTH - 1), a=y + 3, b=y + 19),
             Markup("</g>"),
         ]
     )
@@ -94,7 +84,7 @@ def progress(chart: ProgressChart, *, label: str) -> Markup:
     top = max(chart.eligible, chart.need, *(covered for _, covered in days), 1)
 
     def x(day: date) -> float:
-        return LEFT + (PROGRESS_WIDTH - LEFT - RIGHT) * (day - first).days / span
+        return LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / span
 
     def y(number: int) -> float:
         return TOP + (PROGRESS_HEIGHT - TOP - BOTTOM) * (1 - number / top)
@@ -109,8 +99,8 @@ def progress(chart: ProgressChart, *, label: str) -> Markup:
     if covered < chart.need and until < chart.last_on:
         parts.append(_pace(x(until), y(covered), x(chart.last_on), y(chart.need), chart.pace_text))
     parts += [_words(LEFT, PROGRESS_HEIGHT - 8, chart.dates[0], "start")]
-    parts += [_words(PROGRESS_WIDTH - RIGHT, PROGRESS_HEIGHT - 8, chart.dates[1], "end")]
-    return _svg(PROGRESS_WIDTH, PROGRESS_HEIGHT, label, Markup("").join(parts), "chart-progress")
+    parts += [_words(WIDTH - RIGHT, PROGRESS_HEIGHT - 8, chart.dates[1], "end")]
+    return _svg(PROGRESS_HEIGHT, label, Markup("").join(parts), "chart-progress")
 
 
 def _steps(
@@ -136,12 +126,12 @@ def _steps(
 
 def _level(y: float, words: str) -> Markup:
     return Markup('<line class="chart-need" x1="{l}" x2="{r}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
-        l=LEFT, r=PROGRESS_WIDTH - RIGHT, y=y
+        l=LEFT, r=WIDTH - RIGHT, y=y
     ) + _words(LEFT, y - 6, words, "start")
 
 
 def _today(x: float, words: str) -> Markup:
-    anchor = "end" if x > PROGRESS_WIDTH / 2 else "start"
+    anchor = "end" if x > WIDTH / 2 else "start"
     return Markup(
         '<line class="chart-today" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
     ).format(x=x, top=TOP, bottom=PROGRESS_HEIGHT - BOTTOM) + _words(
@@ -152,7 +142,7 @@ def _today(x: float, words: str) -> Markup:
 def _pace(x1: float, y1: float, x2: float, y2: float, words: str) -> Markup:
     return Markup(
         '<line class="chart-pace" x1="{0:.1f}" y1="{1:.1f}" x2="{2:.1f}" y2="{3:.1f}"/>'
-    ).format(x1, y1, x2, y2) + _words(PROGRESS_WIDTH - RIGHT, max(y2 - 6, 14), words, "end")
+    ).format(x1, y1, x2, y2) + _words(WIDTH - RIGHT, max(y2 - 6, 14), words, "end")
 
 
 def _words(x: float, y: float, words: str, anchor: str) -> Markup:
@@ -169,11 +159,11 @@ def _hatch(hatch_id: str) -> Markup:
     ).format(hatch_id)
 
 
-def _svg(width: int, height: int, label: str, inside: Markup, kind: str) -> Markup:
+def _svg(height: int, label: str, inside: Markup, kind: str) -> Markup:
     return Markup(
         '<svg class="chart {kind}" role="img" aria-label="{label}" viewBox="0 0 {w} {h}" '
         'preserveAspectRatio="xMinYMin meet">{inside}</svg>'
-    ).format(kind=kind, label=label, w=width, h=height, inside=inside)
+    ).format(kind=kind, label=label, w=WIDTH, h=height, inside=inside)
 
 
 def _shortened(name: str) -> str:

@@ -42,7 +42,7 @@ from web.preferences import chosen_language
 bp = Blueprint("coverage", __name__, url_prefix="/coverage")
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-BARS_SHOWN = 15
+BARS_SHOWN = 12
 USUAL_START, USUAL_END = time(7, 30), time(11)
 
 

@@ -20,6 +20,7 @@ from web import (
     preferences,
     reminders,
     replies,
+    reports,
     roster,
     units,
 )
@@ -37,6 +38,7 @@ BLUEPRINTS: tuple[object, ...] = (
     people,
     campaigns,
     coverage,
+    reports,
     meetings,
     courses,
     planning,
