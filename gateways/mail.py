@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email import message_from_bytes
 from email.errors import MessageError
 from email.header import Header, decode_header, make_header
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
@@ -194,6 +194,6 @@ def _fix_boundaries(message: EmailMessage, key: str) -> None:
 
 def _read_back(content: bytes, message: EmailMessage, subject: str) -> None:
     """Refuse a message whose headers, read again, are not the headers that were meant."""
-    read = message_from_bytes(content, policy=SMTP)
+    read = BytesHeaderParser(policy=SMTP).parsebytes(content)
     if read.keys() != message.keys() or str(read["Subject"]) != subject:
         raise GatewayError("Đầu thư đọc lại không khớp: có thể bị chèn dòng.", permanent=True)

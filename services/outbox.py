@@ -9,7 +9,7 @@ from email import message_from_bytes
 from email.policy import default as readable
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased, undefer
 
@@ -35,7 +35,7 @@ from services.transaction import reading, writing
 
 WAITING = ("queued", "failed")
 UNFINISHED = ("queued", "failed", "claimed", "sending")
-BATCH = 20
+BATCH = 50
 PAUSE_KEY = "mail_paused_until"
 TROUBLE_KEY = "mail_trouble"
 
@@ -260,25 +260,27 @@ def _claim(token: str, *, now: datetime, most: int) -> list[int]:
         return ids
 
 
-def _earlier_unfinished() -> Any:
+def _earlier_unfinished() -> ColumnElement[bool]:
     """An earlier calendar message about the same meeting to the same person is still on its way.
 
     This keeps a CANCEL behind its REQUEST whatever happens to the first.
     """
+    return and_(OutgoingMessage.kind.in_(CALENDAR_KINDS), or_(_waits(False), _waits(True)))
+
+
+def _waits(for_speaker: bool) -> ColumnElement[bool]:
+    """One of the two questions; asked apart, each is one look into the index."""
     earlier = aliased(OutgoingMessage)
-    same_person = or_(
-        earlier.person_id == OutgoingMessage.person_id,
-        earlier.speaker_id == OutgoingMessage.speaker_id,
-    )
-    return and_(
-        OutgoingMessage.kind.in_(CALENDAR_KINDS),
-        exists().where(
-            earlier.meeting_id == OutgoingMessage.meeting_id,
-            same_person,
-            earlier.id < OutgoingMessage.id,
-            earlier.kind.in_(CALENDAR_KINDS),
-            earlier.state.in_(UNFINISHED),
-        ),
+    if for_speaker:
+        same = and_(earlier.person_id.is_(None), earlier.speaker_id == OutgoingMessage.speaker_id)
+    else:
+        same = earlier.person_id == OutgoingMessage.person_id
+    return exists().where(
+        earlier.meeting_id == OutgoingMessage.meeting_id,
+        same,
+        earlier.id < OutgoingMessage.id,
+        earlier.kind.in_(CALENDAR_KINDS),
+        earlier.state.in_(UNFINISHED),
     )
 
 
