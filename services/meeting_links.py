@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from models import Meeting, MeetingLink, MeetingSpeaker, Speaker
 from rules.days import instant, local_day
 from rules.permissions import Actor
-from rules.refusals import N_, Malformed, NotFound, Refusal
+from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean
 from services import audit
 from services.access import meeting_for
@@ -18,6 +18,7 @@ from services.tokens import new_token, token_hash
 from services.transaction import reading, writing
 
 MAKERS = ("staff", "instructor")
+HELPER = "Người giúp điểm danh"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def create_meeting_link(
     `can_submit` False makes a helper's link, which marks but does not hand in. How many days is
     the setting `register_link_days`. Made earlier, it opens at once (the register itself says when
     marks are taken); made later, it lives that long from now. Earlier links stay until revoked.
+    The holder of the meeting's own link may make helpers' links, and a helper none.
     """
+    _refuse_helpers(by, makes_own=can_submit)
     with writing() as session:
         meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
         return add_meeting_link(session, meeting, label, can_submit=can_submit, now=now, by=by)
@@ -76,19 +79,13 @@ def add_meeting_link(
     label = clean(label)
     if len(label) > 120:
         raise Malformed(N_("Nhãn của đường điểm danh không quá 120 ký tự."))
-    valid_from, expires_at = _span(session, meeting, now)
+    if not label:
+        label = _speaker_name(session, meeting.id) if can_submit else HELPER
     token = new_token()
-    row = MeetingLink(
-        token_hash=token_hash(token),
-        meeting_id=meeting.id,
-        label=label or _speaker_name(session, meeting.id),
-        can_submit=can_submit,
-        speaker_id=speaker_id,
-        created_at=now,
-        created_by_id=by.account_id,
-        valid_from=valid_from,
-        expires_at=expires_at,
-    )
+    row = MeetingLink(token_hash=token_hash(token), meeting_id=meeting.id, label=label)
+    row.can_submit, row.speaker_id = can_submit, speaker_id
+    row.created_at, row.created_by_id = now, by.account_id
+    row.valid_from, row.expires_at = _span(session, meeting, now)
     session.add(row)
     session.flush()
     audit.record(
@@ -103,6 +100,14 @@ def add_meeting_link(
         can_submit=can_submit,
     )
     return MadeLink(row.id, token, row.valid_from, row.expires_at)
+
+
+def _refuse_helpers(by: Actor, *, makes_own: bool = False) -> None:
+    """A helper invites nobody, and whoever came by a link hands on less than they hold."""
+    if by.meeting_id is not None and (makes_own or not by.can_submit):
+        raise NotAllowed(
+            N_("Đường của bạn không mời thêm được người này. Hãy báo người phụ trách buổi.")
+        )
 
 
 def _span(session: Session, meeting: Meeting, now: datetime) -> tuple[datetime, datetime]:
@@ -124,7 +129,8 @@ def _speaker_name(session: Session, meeting_id: int) -> str:
 
 
 def revoke_meeting_link(meeting_id: int, link_id: int, *, now: datetime, by: Actor) -> None:
-    """Make a link worth nothing from now on."""
+    """Make a link worth nothing from now on; the holder of a link ends helpers' links only."""
+    _refuse_helpers(by)
     with writing() as session:
         meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
         row = session.scalar(
@@ -132,7 +138,7 @@ def revoke_meeting_link(meeting_id: int, link_id: int, *, now: datetime, by: Act
                 MeetingLink.id == link_id, MeetingLink.meeting_id == meeting.id
             )
         )
-        if row is None:
+        if row is None or (by.meeting_id is not None and row.can_submit):
             raise NotFound(N_("Không tìm thấy đường điểm danh này."))
         if row.revoked_at is None:
             row.revoked_at = now
@@ -181,7 +187,8 @@ def actor_of_link(token: str, *, now: datetime) -> Actor | None:
 
 
 def meeting_links(meeting_id: int, *, now: datetime, by: Actor) -> list[LinkRow]:
-    """The links of a meeting, newest first, without their tokens."""
+    """The links of a meeting, newest first, without their tokens; a link's holder sees helpers'."""
+    _refuse_helpers(by)
     session = reading()
     meeting = meeting_for(session, by, meeting_id, local_day(now), *MAKERS)
     rows = session.scalars(
@@ -200,4 +207,5 @@ def meeting_links(meeting_id: int, *, now: datetime, by: Actor) -> list[LinkRow]
             row.revoked_at is None and row.valid_from <= now < row.expires_at,
         )
         for row in rows
+        if by.meeting_id is None or not row.can_submit
     ]

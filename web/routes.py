@@ -18,6 +18,7 @@ from web import (
     people,
     planning,
     preferences,
+    register_links,
     reminders,
     replies,
     reports,
@@ -44,6 +45,7 @@ BLUEPRINTS: tuple[object, ...] = (
     planning,
     attendance,
     door,
+    register_links,
     roster,
 )
 

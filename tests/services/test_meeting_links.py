@@ -7,7 +7,7 @@ import pytest
 
 from models import MeetingLink
 from rules.permissions import SYSTEM
-from rules.refusals import NotFound, Refusal
+from rules.refusals import NotAllowed, NotFound, Refusal
 from services import meeting_links
 from tests import world as worlds
 from tests.services.test_accounts import actor
@@ -74,3 +74,49 @@ def test_a_link_bears_the_speakers_name_when_no_label_is_given(world: World) -> 
     found = meeting_links.actor_of_link(made.token, now=NOW)
     assert found is not None
     assert found.name == "Trần Thanh Bình"
+
+
+def holder(meeting: Any, *, can_submit: bool) -> Any:
+    made = meeting_links.create_meeting_link(meeting.id, can_submit=can_submit, now=NOW, by=SYSTEM)
+    return meeting_links.actor_of_link(made.token, now=NOW)
+
+
+def test_the_instructors_link_invites_helpers_who_can_mark_but_not_hand_in(world: World) -> None:
+    meeting = add_meeting(world)
+    instructor = holder(meeting, can_submit=True)
+    made = meeting_links.create_meeting_link(meeting.id, can_submit=False, now=NOW, by=instructor)
+    helper = meeting_links.actor_of_link(made.token, now=NOW)
+    assert helper is not None
+    assert (helper.can_submit, helper.name) == (False, "Người giúp điểm danh")
+    with pytest.raises(NotAllowed):
+        meeting_links.create_meeting_link(meeting.id, now=NOW, by=instructor)
+    with pytest.raises(NotFound):
+        meeting_links.create_meeting_link(
+            add_meeting(world).id, can_submit=False, now=NOW, by=instructor
+        )
+
+
+def test_the_instructors_link_sees_and_ends_helpers_links_only(world: World) -> None:
+    meeting = add_meeting(world)
+    instructor = holder(meeting, can_submit=True)
+    made = meeting_links.create_meeting_link(
+        meeting.id, label="Cửa 2", can_submit=False, now=NOW, by=instructor
+    )
+    rows = meeting_links.meeting_links(meeting.id, now=NOW, by=instructor)
+    assert [row.label for row in rows] == ["Cửa 2"]
+    meeting_links.revoke_meeting_link(meeting.id, made.id, now=NOW, by=instructor)
+    assert meeting_links.actor_of_link(made.token, now=NOW) is None
+    with pytest.raises(NotFound):
+        meeting_links.revoke_meeting_link(meeting.id, instructor.link_id, now=NOW, by=instructor)
+
+
+def test_a_helper_can_neither_invite_see_nor_end_anybody(world: World) -> None:
+    meeting = add_meeting(world)
+    helper = holder(meeting, can_submit=False)
+    for act in (
+        lambda: meeting_links.create_meeting_link(meeting.id, can_submit=False, now=NOW, by=helper),
+        lambda: meeting_links.meeting_links(meeting.id, now=NOW, by=helper),
+        lambda: meeting_links.revoke_meeting_link(meeting.id, 1, now=NOW, by=helper),
+    ):
+        with pytest.raises(NotAllowed):
+            act()
