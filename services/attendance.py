@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -40,7 +41,6 @@ from services.attendance_roll import (
     UnitOfDay,
     expected_among,
     lines_of,
-    subject_count,
     walk_ins_among,
 )
 from services.coverage import TAKES_PLACE, refresh_subjects
@@ -50,6 +50,37 @@ from services.transaction import reading, writing
 TAKERS = ("staff", "instructor")
 CHUNK = 500
 DEVICE_LENGTH = 60
+
+# The statements of every tap, made once and over plain tables: building them anew for each batch
+# costs more processor time than the database needs to answer them.
+_MARK: Any = inspect(Mark).local_table
+_LINE: Any = inspect(RegisterLine).local_table
+_STAMP_NAMES = ("person_id", "household_id", "walk_in_id", "unit_id")
+_FACT_NAMES = ("id", "meeting_id", "subject", "status", "annuls_id", "tapped_at", "corrected_at")
+_FACT = select(*(_MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device")))
+_FACTS = _FACT.where(_MARK.c.meeting_id == bindparam("meeting"))
+_FACTS_OF = _FACTS.where(_MARK.c.subject.in_(bindparam("subjects", expanding=True)))
+_FACTS_BY_ID = _FACT.where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
+_STAMPS_BY_ID = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES)).where(
+    _MARK.c.id.in_(bindparam("ids", expanding=True))
+)
+_DELETE_LINES = delete(_LINE).where(
+    _LINE.c.meeting_id == bindparam("meeting"),
+    _LINE.c.subject.in_(bindparam("subjects", expanding=True)),
+)
+
+
+def _put_lines(make: Any) -> Any:
+    """Insert lines, or change those that are there, as one statement of that database."""
+    statement = make(_LINE)
+    changed = {name: statement.excluded[name] for name in ("unit_id", "status", "mark_id")}
+    return statement.on_conflict_do_update(index_elements=["meeting_id", "subject"], set_=changed)
+
+
+_PUT_LINES = {
+    "sqlite": _put_lines(sqlite.insert),
+    "postgresql": _put_lines(postgresql.insert),
+}
 
 
 @dataclass(frozen=True)
@@ -69,11 +100,12 @@ def record_marks(
     """
     candidates = parse_marks(body)
     brief = isinstance(body, dict) and body.get("register") == "counts"
+    how: dict[str, Any] = {"brief": brief, "now": now, "by": by, "device": device[:DEVICE_LENGTH]}
     try:
-        return _record(meeting_id, candidates, brief, now=now, by=by, device=device)
+        return _record(meeting_id, candidates, is_careful=False, **how)
     except IntegrityError:
-        # The same mark was on its way to two meetings at once; by now the first one is known.
-        return _record(meeting_id, candidates, brief, now=now, by=by, device=device)
+        # An id is already in the ledger of another meeting or subject: look all of them up.
+        return _record(meeting_id, candidates, is_careful=True, **how)
 
 
 def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> int:
@@ -82,7 +114,7 @@ def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> i
         meeting = meeting_to_write(session, by, meeting_id, now)
         wrong = _differences(session, meeting_id)
         if wrong:
-            _write_lines(session, meeting, wrong, _ledger(session, meeting_id, None))
+            _write_lines(session, meeting, wrong, _ledger(session, meeting_id, None), {})
         recount(session, meeting)
         if meeting.campaign_id is not None and wrong:
             session.flush()
@@ -113,7 +145,8 @@ def meeting_to_write(session: Session, by: Actor, meeting_id: int, now: datetime
     """
     if by.meeting_id is None and not by.has_any(*TAKERS):
         raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
-    session.execute(select(Meeting.id).where(Meeting.id == meeting_id).with_for_update())
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(Meeting.id).where(Meeting.id == meeting_id).with_for_update())
     return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
 
 
@@ -183,14 +216,14 @@ class _Batch:
 def _record(
     meeting_id: int,
     candidates: Sequence[MarkCandidate | BadMark],
-    brief: bool,
     *,
+    is_careful: bool,
+    brief: bool,
     now: datetime,
     by: Actor,
     device: str,
 ) -> Recorded:
     marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
-    device = device[:DEVICE_LENGTH]
     with writing() as session:
         meeting = meeting_to_write(session, by, meeting_id, now)
         facts = [
@@ -199,7 +232,8 @@ def _record(
             else one.received(now, marker=marker, device=device, source="phone")
             for one in candidates
         ]
-        batch = _gather(session, meeting, [one for one in facts if isinstance(one, Fact)])
+        marks = [one for one in facts if isinstance(one, Fact)]
+        batch = _gather(session, meeting, marks, is_careful=is_careful)
         before = {subject: _status(marks) for subject, marks in batch.ledger.items()}
         verdicts = [
             (one.id, Verdict("refused", one.reason))
@@ -210,11 +244,12 @@ def _record(
         if batch.kept:
             _apply(session, batch, before, by)
             _log(session, batch, now, by, device)
-        view = brief_register if brief else full_register
-        return Recorded(verdicts, view(session, meeting, now))
+        session.flush()
+        register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
+        return Recorded(verdicts, register)
 
 
-def _gather(session: Session, meeting: Meeting, facts: list[Fact]) -> _Batch:
+def _gather(session: Session, meeting: Meeting, facts: list[Fact], *, is_careful: bool) -> _Batch:
     subjects = {fact.subject for fact in facts}
     walk_ins = walk_ins_among(session, subjects)
     here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
@@ -225,7 +260,9 @@ def _gather(session: Session, meeting: Meeting, facts: list[Fact]) -> _Batch:
     off_the_list = {one: marks[0].id for one, marks in ledger.items() if one not in roll}
     stamps = _stamps(session, list(off_the_list.values()))
     roll |= {one: UnitOfDay(**stamps[mark]) for one, mark in off_the_list.items()}
-    wanted = {fact.id for fact in facts} | {fact.annuls for fact in facts if fact.annuls}
+    wanted = {fact.annuls for fact in facts if fact.annuls} - {fact.id for fact in facts}
+    if is_careful:
+        wanted |= {fact.id for fact in facts}
     known |= _facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
     return _Batch(
         meeting=meeting,
@@ -267,21 +304,24 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
 def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
     meeting = batch.meeting
     _write_walk_ins(session, batch)
-    session.execute(insert(Mark), [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
+    session.execute(insert(_MARK), [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
     touched = {fact.subject for fact, _ in batch.kept}
-    _write_lines(session, meeting, touched, batch.ledger)
-    recount(session, meeting)
+    after = {subject: _status(batch.ledger[subject]) for subject in touched}
+    _write_lines(session, meeting, touched, batch.ledger, _known_stamps(batch))
+    came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
+    meeting.present_count += came
+    meeting.visits_count += came
     meeting.register_version += 1
-    state = state_after_mark(RegisterState(meeting.register_state))
-    meeting.register_state = state.value
-    changed = [
-        subject
-        for subject in touched
-        if _status(batch.ledger[subject]) != before.get(subject) and subject[0] != "w"
-    ]
+    meeting.register_state = state_after_mark(RegisterState(meeting.register_state)).value
+    changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
     if meeting.campaign_id is not None and meeting.state in TAKES_PLACE and changed:
         session.flush()
         refresh_subjects(session, meeting.campaign_id, changed)
+
+
+def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:
+    """Whom the batch's own marks are about, without asking the database again."""
+    return {fact.id: asdict(batch.roll[fact.subject]) for fact, _ in batch.kept}
 
 
 def _write_walk_ins(session: Session, batch: _Batch) -> None:
@@ -330,48 +370,43 @@ def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[st
 
 
 def _write_lines(
-    session: Session, meeting: Meeting, subjects: Iterable[str], ledger: dict[str, list[Fact]]
+    session: Session,
+    meeting: Meeting,
+    subjects: Iterable[str],
+    ledger: dict[str, list[Fact]],
+    stamps: dict[str, dict[str, Any]],
 ) -> None:
     """Put the lines of these subjects as their marks decide; whoever is not marked has none."""
     wanted = sorted(subjects)
-    rows = []
     deciding = {one: deciding_mark(ledger.get(one, ())) for one in wanted}
-    stamps = _stamps(session, [mark.id for mark in deciding.values() if mark])
-    for subject, mark in deciding.items():
-        if mark is not None:
-            rows.append(
-                stamps[mark.id]
-                | {
-                    "meeting_id": meeting.id,
-                    "subject": subject,
-                    "status": mark.status.value,
-                    "mark_id": mark.id,
-                }
-            )
-    for start in range(0, len(wanted), CHUNK):
-        session.execute(
-            delete(RegisterLine)
-            .where(
-                RegisterLine.meeting_id == meeting.id,
-                RegisterLine.subject.in_(wanted[start : start + CHUNK]),
-            )
-            .execution_options(synchronize_session=False)
-        )
+    ids = [mark.id for mark in deciding.values() if mark]
+    stamps = stamps | _stamps(session, [one for one in ids if one not in stamps])
+    gone = [one for one, mark in deciding.items() if mark is None]
+    for start in range(0, len(gone), CHUNK):
+        part = gone[start : start + CHUNK]
+        session.execute(_DELETE_LINES, {"meeting": meeting.id, "subjects": part})
+    rows = [
+        stamps[mark.id]
+        | {
+            "meeting_id": meeting.id,
+            "subject": subject,
+            "status": mark.status.value,
+            "mark_id": mark.id,
+        }
+        for subject, mark in deciding.items()
+        if mark is not None
+    ]
     if rows:
-        session.execute(insert(RegisterLine), rows)
+        dialect = session.get_bind().dialect.name
+        session.execute(_PUT_LINES["postgresql" if dialect == "postgresql" else "sqlite"], rows)
 
 
 def _stamps(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:
     """Whom each mark is about and the unit it was stamped with."""
     found: dict[str, dict[str, Any]] = {}
-    columns = ("person_id", "household_id", "walk_in_id", "unit_id")
     for start in range(0, len(ids), CHUNK):
-        rows = session.execute(
-            select(Mark.id, Mark.person_id, Mark.household_id, Mark.walk_in_id, Mark.unit_id).where(
-                Mark.id.in_(ids[start : start + CHUNK])
-            )
-        )
-        found |= {row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows}
+        rows = session.execute(_STAMPS_BY_ID, {"ids": ids[start : start + CHUNK]})
+        found |= {row[0]: dict(zip(_STAMP_NAMES, row[1:], strict=True)) for row in rows}
     return found
 
 
@@ -398,19 +433,6 @@ def _status(marks: Sequence[Fact]) -> Status | None:
     return mark.status if mark else None
 
 
-_FACT = (
-    Mark.id,
-    Mark.meeting_id,
-    Mark.subject,
-    Mark.status,
-    Mark.annuls_id,
-    Mark.tapped_at,
-    Mark.corrected_at,
-    Mark.received_at,
-    Mark.device,
-)
-
-
 def _fact(row: Any, meeting_id: int) -> Fact:
     """A stored mark as the rules know it; one of another meeting never looks like one of this."""
     subject = row.subject if row.meeting_id == meeting_id else f"{row.meeting_id}/{row.subject}"
@@ -431,18 +453,18 @@ def _ledger(
 ) -> defaultdict[str, list[Fact]]:
     """All marks of these subjects (of everybody when None) at the meeting."""
     found: defaultdict[str, list[Fact]] = defaultdict(list)
-    statement = select(*_FACT).where(Mark.meeting_id == meeting_id)
-    wanted = sorted(subjects) if subjects is not None else []
-    parts = (
-        [statement]
-        if subjects is None
-        else [
-            statement.where(Mark.subject.in_(wanted[start : start + CHUNK]))
+    if subjects is None:
+        answers = [session.execute(_FACTS, {"meeting": meeting_id})]
+    else:
+        wanted = sorted(subjects)
+        answers = [
+            session.execute(
+                _FACTS_OF, {"meeting": meeting_id, "subjects": wanted[start : start + CHUNK]}
+            )
             for start in range(0, len(wanted), CHUNK)
         ]
-    )
-    for part in parts:
-        for row in session.execute(part):
+    for answer in answers:
+        for row in answer:
             found[row.subject].append(_fact(row, meeting_id))
     return found
 
@@ -450,7 +472,7 @@ def _ledger(
 def _facts_by_id(session: Session, meeting_id: int, ids: list[str]) -> dict[str, Fact]:
     found: dict[str, Fact] = {}
     for start in range(0, len(ids), CHUNK):
-        rows = session.execute(select(*_FACT).where(Mark.id.in_(ids[start : start + CHUNK])))
+        rows = session.execute(_FACTS_BY_ID, {"ids": ids[start : start + CHUNK]})
         found |= {row.id: _fact(row, meeting_id) for row in rows}
     return found
 
@@ -499,7 +521,7 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     statuses, deciding = _lines(session, meeting.id)
     doubtful = _contradictions(session, meeting.id)
     counts = count_register([line.subject for line in lines], statuses).as_json()
-    return _head(session, meeting, now) | {
+    return _head(meeting, now) | {
         "counts": counts | _head_totals(meeting),
         "groups": [{"id": unit, "name": name} for unit, name in names.items()],
         "heads": heads_by_label(session, meeting.id),
@@ -507,20 +529,13 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     }
 
 
-def brief_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
-    """The register's state and counts alone, for a phone that keeps the names itself."""
-    statuses, _ = _lines(session, meeting.id)
-    numbers = Counter(status.value for status in statuses.values())
-    total = subject_count(session, meeting)
-    counts: dict[str, int] = {"total": total}
-    for status in Status:
-        if status != Status.NONE:
-            counts[status.value] = numbers[status.value]
-    counts[NOT_MARKED] = total - sum(numbers.values())
-    return _head(session, meeting, now) | {"counts": counts | _head_totals(meeting)}
+def brief_register(meeting: Meeting, now: datetime) -> dict[str, Any]:
+    """The register's state and totals alone, for a phone that keeps the names itself."""
+    counts = {"attended": meeting.present_count} | _head_totals(meeting)
+    return _head(meeting, now) | {"counts": counts}
 
 
-def _head(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
+def _head(meeting: Meeting, now: datetime) -> dict[str, Any]:
     return {
         "meeting": meeting.id,
         "topic": meeting.topic,

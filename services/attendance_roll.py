@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, union
+from sqlalchemy import ColumnElement, and_, bindparam, exists, inspect, or_, select, union
 from sqlalchemy.orm import Session
 
 from models import (
@@ -32,6 +32,13 @@ from services.units import natural_key, unit_names_on
 LARGEST_ID = 2_147_483_647
 BY_HAND = ("person", "makeup")
 CHUNK = 500
+
+_INVITATION = inspect(Invitation).local_table
+_INVITED = select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
+    _INVITATION.c.meeting_id == bindparam("meeting"),
+    _INVITATION.c.removed_at.is_(None),
+    _INVITATION.c.person_id.in_(bindparam("people", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,11 @@ def expected_among(
     """Those of the named people and households who are on the meeting's register."""
     found: dict[str, UnitOfDay] = {}
     for chunk in _chunks(ids_of(subjects, "m")):
-        for person, unit in session.execute(_people(session, meeting, chunk)):
-            found[f"m:{person}"] = UnitOfDay(unit, person_id=person)
+        invited = session.execute(_INVITED, {"meeting": meeting.id, "people": chunk})
+        found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in invited}
+        others = [one for one in chunk if f"m:{one}" not in found]
+        rows = session.execute(_people(session, meeting, others)) if others else ()
+        found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in rows}
     for chunk in _chunks(ids_of(subjects, "h")):
         statement = _households(session, meeting, chunk)
         rows = session.execute(statement) if statement is not None else ()
@@ -83,7 +93,7 @@ def expected_among(
 
 def walk_ins_among(session: Session, subjects: Collection[str]) -> dict[str, tuple[int, str]]:
     """The meeting and name of the walk-ins that are written down already, at whatever meeting."""
-    ids = [subject[2:] for subject in subjects if subject.startswith("w:")]
+    ids = sorted(subject[2:] for subject in subjects if subject.startswith("w:"))
     found: dict[str, tuple[int, str]] = {}
     for start in range(0, len(ids), CHUNK):
         for one, meeting_id, name in session.execute(
@@ -112,18 +122,6 @@ def lines_of(session: Session, meeting: Meeting) -> tuple[list[Line], dict[int, 
     }
     lines.sort(key=lambda line: order.get(line.group or 0, len(order)))
     return [*lines, *_walk_in_lines(session, meeting)], names
-
-
-def subject_count(session: Session, meeting: Meeting) -> int:
-    """How many subjects the register has, without reading their names."""
-    subjects = {f"m:{row[0]}" for row in session.execute(_people(session, meeting, None))}
-    statement = _households(session, meeting, None)
-    if statement is not None:
-        subjects |= {f"h:{row[0]}" for row in session.execute(statement)}
-    subjects |= set(
-        session.scalars(select(RegisterLine.subject).where(RegisterLine.meeting_id == meeting.id))
-    )
-    return len(subjects)
 
 
 def residential_units(session: Session, meeting: Meeting) -> list[int]:

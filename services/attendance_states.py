@@ -239,7 +239,7 @@ def record_heads(
             meeting.register_state = state_after_mark(RegisterState(meeting.register_state)).value
             counts = {one.label or "–": one.heads for one in kept}
             _record(session, meeting, "heads_counted", now=now, by=by, counts=counts)
-        register = brief_register(session, meeting, now)
+        register = brief_register(meeting, now)
         return verdicts, register | {"heads": heads_by_label(session, meeting.id)}
 
 

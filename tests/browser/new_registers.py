@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 
 from app import create_app
-from models import Meeting, MeetingUnit, Membership, Unit, db
+from models import Invitation, Meeting, MeetingUnit, Membership, Unit, db
 from rules.permissions import SYSTEM
 from services.meeting_links import create_meeting_link
 
@@ -29,6 +29,18 @@ def _units(at_least: int) -> list[int]:
         if members >= at_least:
             break
     return chosen
+
+
+def _invite(meeting_id: int, units: list[int], now: datetime) -> None:
+    members = db.session.execute(
+        select(Membership.person_id, Membership.unit_id).where(
+            Membership.unit_id.in_(units), Membership.valid_to.is_(None)
+        )
+    )
+    db.session.add_all(
+        Invitation(meeting_id=meeting_id, person_id=person, unit_id=unit, created_at=now)
+        for person, unit in members
+    )
 
 
 def make(members: int, counting: str, now: datetime) -> dict[str, object]:
@@ -55,6 +67,7 @@ def make(members: int, counting: str, now: datetime) -> dict[str, object]:
         db.session.add_all(
             MeetingUnit(meeting_id=meeting.id, unit_id=unit) for unit in _units(members)
         )
+        _invite(meeting.id, _units(members), now)
     db.session.commit()
     links = {}
     for name, can_submit in (("link", True), ("helper_link", False)):
