@@ -8,6 +8,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateways.holidays import (
+    DEFAULT_OVERRIDES,
+    HOLIDAY,
+    WORKING_SATURDAY,
+    Override,
+    day_notes,
+)
 from models import CalendarDay, ReminderRule, Setting
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
@@ -300,6 +307,18 @@ def settings_now() -> dict[str, str]:
     """Every setting and its value in force."""
     session = reading()
     return {key: _value(session, key) for key in SPECS}
+
+
+def holidays_of(year: int) -> list[Day]:
+    """Public holidays and swapped working days of a year, with the board's own days in force."""
+    overrides = list(DEFAULT_OVERRIDES)
+    for day in days_of(year):
+        overrides.append(Override(day.on, "holiday" if day.kind == "off" else day.kind, day.name))
+    notes = day_notes(date(year, 1, 1), date(year, 12, 31), overrides)
+    kinds = {HOLIDAY: "off", WORKING_SATURDAY: "working"}
+    return [
+        Day(on, kinds[note.kind], note.name) for on, note in notes.items() if note.kind in kinds
+    ]
 
 
 def days_of(year: int) -> list[Day]:
