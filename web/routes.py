@@ -6,6 +6,7 @@ from flask_wtf import CSRFProtect
 from web import (
     accounts,
     attendance,
+    audit,
     campaigns,
     courses,
     coverage,
@@ -23,7 +24,10 @@ from web import (
     replies,
     reports,
     roster,
+    settings,
+    speakers,
     units,
+    venues,
 )
 
 BLUEPRINTS: tuple[object, ...] = (
@@ -37,6 +41,10 @@ BLUEPRINTS: tuple[object, ...] = (
     reminders,
     units,
     people,
+    speakers,
+    venues,
+    settings,
+    audit,
     campaigns,
     coverage,
     reports,
