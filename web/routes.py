@@ -6,6 +6,7 @@ from flask_wtf import CSRFProtect
 from web import (
     accounts,
     attendance,
+    attendance_report,
     audit,
     campaigns,
     courses,
@@ -53,6 +54,7 @@ BLUEPRINTS: tuple[object, ...] = (
     planning,
     attendance,
     door,
+    attendance_report,
     register_links,
     roster,
 )

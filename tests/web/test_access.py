@@ -44,6 +44,7 @@ PUBLIC = {
     "door.claim": "the code on the door's screen is its own key",
     "door.forget": "the code on the door's screen is its own key",
     "door.card": "a feed's secret address is its own key",
+    "attendance_report.show": "checks the meeting's link or the sign-in itself",
     "register_links.index": "checks the meeting's link or the sign-in itself",
     "register_links.create": "checks the meeting's link or the sign-in itself",
     "register_links.revoke": "checks the meeting's link or the sign-in itself",
