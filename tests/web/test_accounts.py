@@ -170,6 +170,7 @@ def test_a_wrong_account_form_comes_back_and_writes_nothing(
     answer = client.post("/accounts", data=form)
     assert answer.status_code == 422
     assert "Cần sửa trước khi lưu" in answer.text
+    db.session.rollback()
     assert db.session.query(Account).count() == before
 
 

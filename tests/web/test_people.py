@@ -99,7 +99,7 @@ def test_a_wrong_form_comes_back_with_a_sentence_and_writes_nothing(
     answer = an.post(f"/people/{chi}{path}", data=form)
     assert answer.status_code == 422
     assert any(part in answer.text for part in said.split("|"))
-    db.session.expire_all()
+    db.session.rollback()
     assert db.session.get_one(Person, chi).full_name == "Đỗ Thị Kim Chi"
     assert [row.valid_to for row in db.session.query(Membership).filter_by(person_id=chi)] == [None]
 

@@ -75,8 +75,9 @@ def test_a_wrong_change_comes_back_with_a_sentence_and_writes_nothing(
     answer = an.post(f"/units/{world.units['cell-1'].id}{path}", data=form)
     assert answer.status_code == 422
     assert said in answer.text
+    db.session.rollback()
     assert db.session.query(UnitName).count() == before
-    db.session.expire_all()
+    db.session.rollback()
     unit = db.session.get_one(Unit, world.units["cell-1"].id)
     assert (unit.code, unit.valid_to) == ("CB1", None)
 
