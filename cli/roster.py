@@ -65,6 +65,7 @@ def _as_json(report: roster.Report) -> dict[str, object]:
             for error in report.errors
         ],
         "notes": [{"row": note.row, "message": note.said.text} for note in report.notes],
+        "namesakes": [{"row": note.row, "message": note.said.text} for note in report.namesakes],
         "skipped_rows": [{"row": note.row, "message": note.said.text} for note in report.skipped],
         "columns_not_imported": list(report.not_imported),
         "missing": [
@@ -94,6 +95,8 @@ def _tell(report: roster.Report, *, dry_run: bool) -> None:
         click.echo(f"Dòng {error.row}{column}: {error.said.text}", err=True)
     if len(report.errors) > SHOWN:
         click.echo(f"… và {len(report.errors) - SHOWN} lỗi nữa.", err=True)
+    for note in report.namesakes[:SHOWN]:
+        click.echo(f"Trùng họ tên, dòng {note.row}: {note.said.text}", err=True)
     if report.error_copy:
         click.echo(f"Tệp có cột lỗi: {report.error_copy}", err=True)
     if report.not_imported:

@@ -72,6 +72,7 @@ class Report:
     skipped: tuple[RowNote, ...]
     not_imported: tuple[str, ...]
     missing: tuple[tuple[str, str, str], ...]
+    namesakes: tuple[RowNote, ...]
     error_copy: Path | None
     written: bool
 
@@ -509,6 +510,7 @@ def _report(findings: Findings, copy: Path | None, *, written: bool) -> Report:
         skipped=tuple(findings.checked.skipped),
         not_imported=_not_imported(findings.layout),
         missing=tuple(described(findings, known_id) for known_id in findings.missing),
+        namesakes=tuple(RowNote(asked.row, asked.said) for asked in findings.plan.namesakes),
         error_copy=copy,
         written=written,
     )

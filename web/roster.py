@@ -30,6 +30,7 @@ from rules.roster_columns import FIELD_LABELS, HOUSEHOLD_FIELDS, MEMBER_FIELDS, 
 from services import roster, units
 from web.errors import sentence_of
 from web.fields import DayField, choices, id_or_none, needed, said
+from web.filters import phone
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -280,7 +281,7 @@ def shown_value(value: Any) -> str:
         return str(_("Dự bị") if value else _("Chính thức"))
     if isinstance(value, dict):
         return _exemption_text(value)
-    return str(value)
+    return phone(value) if str(value).startswith("+") else str(value)
 
 
 def _exemption_text(value: dict[str, Any]) -> str:
