@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -321,7 +321,16 @@ def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by
 
 def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:
     """Whom the batch's own marks are about, without asking the database again."""
-    return {fact.id: asdict(batch.roll[fact.subject]) for fact, _ in batch.kept}
+    return {fact.id: _stamp(batch.roll[fact.subject]) for fact, _ in batch.kept}
+
+
+def _stamp(place: UnitOfDay) -> dict[str, Any]:
+    return {
+        "person_id": place.person_id,
+        "household_id": place.household_id,
+        "walk_in_id": place.walk_in_id,
+        "unit_id": place.unit_id,
+    }
 
 
 def _write_walk_ins(session: Session, batch: _Batch) -> None:
@@ -347,15 +356,10 @@ def _write_walk_ins(session: Session, batch: _Batch) -> None:
 
 
 def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[str, Any]:
-    place = batch.roll[fact.subject]
-    return {
+    return _stamp(batch.roll[fact.subject]) | {
         "id": fact.id,
         "meeting_id": batch.meeting.id,
         "subject": fact.subject,
-        "person_id": place.person_id,
-        "household_id": place.household_id,
-        "walk_in_id": place.walk_in_id,
-        "unit_id": place.unit_id,
         "status": fact.status.value,
         "annuls_id": fact.annuls,
         "tapped_at": fact.tapped_at,
