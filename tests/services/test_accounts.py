@@ -25,7 +25,11 @@ def actor(world: World, name: str) -> Actor:
 
 
 def create(world: World, **values: Any) -> tuple[int, str]:
-    given = {"email": "moi@test.invalid", "name": "Người Mới", "grants": [Grant("staff")]}
+    given: dict[str, Any] = {
+        "email": "moi@test.invalid",
+        "name": "Người Mới",
+        "grants": [Grant("staff")],
+    }
     return accounts.create_account(**(given | {"now": NOW, "by": SYSTEM} | values))
 
 
@@ -106,7 +110,8 @@ def test_changed_roles_hold_at_once_and_are_logged(world: World) -> None:
     )
     assert actor(world, "an").grants == (Grant("reader", ward),)
     entry = worlds.db.session.query(AuditEntry).filter_by(action="changed").one()
-    assert entry.details["grants"]["after"] == [["reader", ward]]
+    before = [["staff", world.units["ward-1"].id]]
+    assert entry.details["grants"] == {"before": before, "after": [["reader", ward]]}
 
 
 def test_the_list_is_searched_without_marks(world: World) -> None:

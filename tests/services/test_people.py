@@ -26,7 +26,11 @@ def world(db: Any) -> World:
 
 def add(world: World, **values: Any) -> int:
     facts = PersonFacts(values.pop("name", "Nguyễn Văn Mới"), **values.pop("facts", {}))
-    given = {"unit_id": world.units["cell-1"].id, "standing": "full", "joined_on": MOVED}
+    given: dict[str, Any] = {
+        "unit_id": world.units["cell-1"].id,
+        "standing": "full",
+        "joined_on": MOVED,
+    }
     return people.add_person(facts, **(given | WHEN | values))
 
 

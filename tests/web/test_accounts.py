@@ -176,4 +176,5 @@ def test_a_wrong_account_form_comes_back_and_writes_nothing(
 
 def test_a_program_that_is_not_signed_in_gets_json(client: FlaskClient, world: World) -> None:
     answer = client.get("/me", headers={"Accept": "application/json"})
+    assert answer.json is not None
     assert (answer.status_code, answer.json["ok"]) == (401, False)

@@ -39,6 +39,7 @@ def test_a_database_that_does_not_answer_is_503(app: Flask, client: FlaskClient)
         db.session.commit()
         db.session.remove()
     answer = client.get("/healthz")
+    assert answer.json is not None
     assert (answer.status_code, answer.json["ok"], answer.json["database"]) == (
         503,
         False,
