@@ -22,6 +22,11 @@ class NamedUnit:
     holds_people: bool = True
 
 
+UNKNOWN = N_(
+    "Không có đơn vị “%(text)s” trong phạm vi nhập. Hãy ghi đúng tên hoặc mã như trong mục Đơn vị."
+)
+NEARLY_KNOWN = N_("Không có đơn vị “%(text)s” trong phạm vi nhập. Có phải là: %(meant)s?")
+
 _SHORT_FORMS = {
     "cb": "chi bo",
     "cbo": "chi bo",
@@ -141,18 +146,8 @@ class UnitBook:
         close = difflib.get_close_matches(unit_key(text), keys, n=2, cutoff=0.75)
         if close:
             meant = "; ".join(self._by_key[key][0].name for key in close)
-            return CellFault(
-                N_("Không có đơn vị “%(text)s” trong phạm vi nhập. Có phải là: %(meant)s?"),
-                text=text[:60],
-                meant=meant,
-            )
-        return CellFault(
-            N_(
-                "Không có đơn vị “%(text)s” trong phạm vi nhập. "
-                "Hãy ghi đúng tên hoặc mã như trong mục Đơn vị."
-            ),
-            text=text[:60],
-        )
+            return CellFault(NEARLY_KNOWN, text=text[:200], meant=meant)
+        return CellFault(UNKNOWN, text=text[:200])
 
 
 def _name_and_parent(text: str) -> tuple[str, str]:

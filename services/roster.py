@@ -4,6 +4,7 @@ The file may come from the screen, in steps that each remember where they are in
 row, or from the command line in one go. Both check every row first and write in one transaction.
 """
 
+import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from services.roster_findings import (
 )
 from services.roster_records import Writing, write_households, write_members
 from services.transaction import reading, writing
+from services.unit_changes import create_unit
 from services.units import unit_by_code
 
 KEPT_FOR = timedelta(hours=24)
@@ -246,6 +248,46 @@ def answer_namesakes(
         kept: dict[str, Any] = _choices_json(mapping)
         mapping["choices"] = kept | {str(line): choice for line, choice in choices.items()}
         row.mapping = mapping
+
+
+def create_units(
+    import_id: int,
+    names: Sequence[str],
+    *,
+    kind_code: str,
+    parent_id: int | None,
+    now: datetime,
+    by: Actor,
+) -> int:
+    """Found the units that the file names and nobody knows; gives how many.
+
+    Each is founded as on the page of units, from the day the list takes effect.
+    """
+    view = roster_import(import_id, now=now, by=by)
+    unknown = {unit["name"] for unit in view.result.get("unknown_units", [])}
+    wanted = [name for name in dict.fromkeys(names) if name in unknown]
+    if not wanted:
+        raise Malformed(N_("Hãy chọn ít nhất một đơn vị để thêm."))
+    codes = _free_codes(kind_code, len(wanted))
+    for name, code in zip(wanted, codes, strict=True):
+        create_unit(
+            code=code,
+            kind_code=kind_code,
+            name=name,
+            parent_id=parent_id,
+            valid_from=view.effective_on,
+            now=now,
+            by=by,
+        )
+    return len(wanted)
+
+
+def _free_codes(kind_code: str, count: int) -> list[str]:
+    """Codes that no unit has: the initials of the kind's code and a running number."""
+    start = "".join(word[:1] for word in kind_code.split("_")).upper() or "DV"
+    taken = {code.lower() for code in reading().scalars(select(Unit.code))}
+    numbers = (f"{start}-{number:03}" for number in itertools.count(1))
+    return list(itertools.islice((code for code in numbers if code.lower() not in taken), count))
 
 
 def begin_check(import_id: int, *, now: datetime, by: Actor) -> bool:

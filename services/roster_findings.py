@@ -1,5 +1,6 @@
 """What a check of a roster finds: its rows read, its changes planned, its preview as plain values."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,13 +27,14 @@ from rules.roster_changes import (
     plan_members,
 )
 from rules.roster_columns import Kind, Layout, Sheet
-from rules.roster_units import NamedUnit, UnitBook
+from rules.roster_units import NEARLY_KNOWN, UNKNOWN, NamedUnit, UnitBook
 from rules.text import fold
 from services.access import subtree, units_visible_to
 from services.roster_records import recorded_households, recorded_members
 from services.units import grassroots_of, nodes_on
 
 SHOWN = 300
+MOST_UNKNOWN_UNITS = 400
 
 CODE_ELSEWHERE = N_(
     "Mã “%(code)s” đang là của một người ngoài phạm vi của bạn hoặc đã từ trần. "
@@ -275,7 +277,24 @@ def preview(findings: Findings) -> dict[str, Any]:
         "new": _new_json(findings, new_rows),
         "missing": [list(described(findings, i)) for i in findings.missing[:SHOWN]],
         "namesakes": _namesakes_json(findings),
+        "unknown_units": _unknown_units(findings),
     }
+
+
+def _unknown_units(findings: Findings) -> list[dict[str, Any]]:
+    """The names of units that the file uses and nobody knows, with the number of their rows."""
+    rows: Counter[str] = Counter()
+    meant: dict[str, str] = {}
+    for error in findings.errors:
+        params = dict(error.said.params)
+        if error.said.sentence in (UNKNOWN, NEARLY_KNOWN):
+            name = str(params["text"])
+            rows[name] += 1
+            meant[name] = str(params.get("meant", ""))
+    return [
+        {"name": name, "rows": count, "meant": meant[name]}
+        for name, count in rows.most_common(MOST_UNKNOWN_UNITS)
+    ]
 
 
 def _error_json(error: RowError) -> dict[str, Any]:

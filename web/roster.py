@@ -142,8 +142,29 @@ def show(import_id: int) -> ResponseReturnValue:
         "failed": "roster/failed.html",
     }
     return render_template(
-        pages[view.state], view=view, steps=STEPS, spoken=spoken, field_labels=CHANGED_FIELDS
+        pages[view.state],
+        view=view,
+        steps=STEPS,
+        spoken=spoken,
+        field_labels=CHANGED_FIELDS,
+        **_offers(view),
     )
+
+
+def _offers(view: roster.ImportView) -> dict[str, Any]:
+    """The kinds and parents for units that the file names and nobody knows."""
+    if not view.result.get("unknown_units"):
+        return {"kinds": [], "parents": []}
+    tree = "residential" if view.kind == "households" else "party"
+    today = local_day(now())
+    return {
+        "kinds": [
+            (row.code, row.name)
+            for row in units.kind_rows()
+            if row.tree == tree and row.holds_people
+        ],
+        "parents": units.unit_options(current_actor(), today, tree=tree, roles=("staff",)),
+    }
 
 
 def _columns_page(
@@ -200,6 +221,22 @@ def save_answers(import_id: int) -> ResponseReturnValue:
         if name.startswith("who-") and line.isdecimal():
             answers[int(line)] = int(value) if value.isdecimal() else "new"
     roster.answer_namesakes(import_id, answers, now=now(), by=current_actor())
+    return _check(import_id)
+
+
+@bp.post("/<int:import_id>/units")
+@requires("staff")
+def create_units(import_id: int) -> ResponseReturnValue:
+    """Found the chosen units that the file names and nobody knows, and check again."""
+    made = roster.create_units(
+        import_id,
+        request.form.getlist("name"),
+        kind_code=request.form.get("kind", ""),
+        parent_id=id_or_none(request.form.get("parent")),
+        now=now(),
+        by=current_actor(),
+    )
+    flash(_("Đã thêm %(count)s đơn vị.", count=made), "done")
     return _check(import_id)
 
 

@@ -148,3 +148,19 @@ def test_another_sheet_can_be_chosen(an: FlaskClient) -> None:
     assert an.post(f"{address}/sheet", data={"sheet": "Năm 2026"}).status_code == 303
     assert "trang “Năm 2026”" in an.get(address).text
     assert an.post(f"{address}/sheet", data={"sheet": "Không có"}).status_code == 422
+
+
+def test_cells_that_nobody_knows_are_founded_from_the_preview(
+    an: FlaskClient, world: World
+) -> None:
+    rows: list[list[Any]] = [["T1", "Lê Văn Bốn", "Chi bộ Trường học", 1980, None]]
+    address = upload(an, workbook(HEADER, *rows)).location
+    an.post(f"{address}/checks")
+    finish()
+    assert "Đơn vị chưa có trong hệ thống" in an.get(address).text
+    chosen = {"name": "Chi bộ Trường học", "kind": "cell", "parent": world.units["ward-1"].id}
+    assert an.post(f"{address}/units", data=chosen).status_code == 303
+    finish()
+    assert "Nhập danh sách này?" in an.get(address).text
+    elsewhere = chosen | {"parent": world.units["ward-2"].id}
+    assert an.post(f"{address}/units", data=elsewhere).status_code in (404, 422)
