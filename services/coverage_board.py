@@ -18,7 +18,7 @@ from services.access import meetings_visible_to
 from services.campaigns import campaign_for, campaign_list, roll_within_scope
 from services.coverage import CampaignFigures, figures_of
 from services.transaction import reading
-from services.units import parents_on
+from services.units import parents_on, unit_names_on
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,15 @@ class Progress:
 class CampaignBoard:
     """One campaign's board: its line, its progress, and what each unit has held or planned.
 
-    `sittings` says "held", "planned" or "none" by unit id.
+    `sittings` says "held", "planned" or "none" by unit id; `areas` names the ward or commune
+    that a residential group lies in, as groups of different wards bear the same names.
     """
 
     line: BoardLine
     members_progress: tuple[Progress, ...]
     households_progress: tuple[Progress, ...]
     sittings: Mapping[int, str] = field(default_factory=dict)
+    areas: Mapping[int, str] = field(default_factory=dict)
 
 
 def board(*, now: datetime, by: Actor) -> list[BoardLine]:
@@ -83,11 +85,13 @@ def campaign_board(code: str, *, now: datetime, by: Actor) -> CampaignBoard:
     today = local_day(now)
     campaign = campaign_for(session, by, code, today)
     line = _line(session, campaign, now, by)
+    parents = parents_on(session, campaign.cutoff_on)
     return CampaignBoard(
         line=line,
         members_progress=_progress(session, campaign, "members", by, today),
         households_progress=_progress(session, campaign, "households", by, today),
-        sittings=_sittings(session, campaign, line.figures, now),
+        sittings=_sittings(session, campaign, line.figures, parents, now),
+        areas=_areas(session, campaign, line.figures, parents),
     )
 
 
@@ -183,8 +187,24 @@ def _progress(
     )
 
 
+def _areas(
+    session: Session, campaign: Campaign, figures: CampaignFigures, parents: Mapping[int, int]
+) -> dict[int, str]:
+    above = {
+        group.unit_id: parents[group.unit_id]
+        for group in figures.groups
+        if group.unit_id in parents
+    }
+    names = unit_names_on(session, above.values(), campaign.cutoff_on)
+    return {group_id: names[parent_id] for group_id, parent_id in above.items()}
+
+
 def _sittings(
-    session: Session, campaign: Campaign, figures: CampaignFigures, now: datetime
+    session: Session,
+    campaign: Campaign,
+    figures: CampaignFigures,
+    parents: Mapping[int, int],
+    now: datetime,
 ) -> dict[int, str]:
     """What each line's unit has: a sitting held for it (or above or below it), planned, or none."""
     lines = {unit.unit_id for unit in figures.units} | {group.unit_id for group in figures.groups}
@@ -196,7 +216,6 @@ def _sittings(
             Meeting.state.in_(("draft", "published", "held")),
         )
     ).all()
-    parents = parents_on(session, campaign.cutoff_on)
     found = dict.fromkeys(lines, "none")
     planned = (row.unit_id for row in rows if row.state != "held" and row.ends_at > now)
     held = (row.unit_id for row in rows if row.state == "held" or row.register_state != "not_taken")

@@ -95,6 +95,8 @@ class CampaignForm(Form):
     def plan(self) -> CampaignPlan:
         """What was written; raises Malformed for a line of targets that cannot be read."""
         values = {name: self[name].data for name in PLAIN_FIELDS}
+        values |= {name: values[name] or "" for name in PLAIN_FIELDS if "document_" in name}
+        values["document_on"] = self.document_on.data
         values["completion_count"] = values["completion_count"] or 1
         chosen = [*self.party_unit_ids.data, *self.residential_unit_ids.data]
         return CampaignPlan(
@@ -194,7 +196,13 @@ def index() -> str:
 def new() -> ResponseReturnValue:
     """The form of a new draft."""
     today = local_day(now())
-    form = CampaignForm(opens_on=today, cutoff_on=today, deadline_on=today + timedelta(days=30))
+    offered = units.unit_options(current_actor(), today, tree="party", roles=("staff",))
+    form = CampaignForm(
+        owner_unit_id=offered[0][0] if offered else None,
+        opens_on=today,
+        cutoff_on=today,
+        deadline_on=today + timedelta(days=30),
+    )
     return _form_page(form, None, 200)
 
 

@@ -58,8 +58,8 @@ def _bar_row(row: Bar, y: int, hatch_id: str) -> Markup:
     return Markup("").join(
         [
             Markup("<g><title>{}: {}</title>").format(row.name, row.text),
-            _words(0, y, _shortened(row.name), "start"),
-            _words(WIDTH, y, row.text, "end"),
+            _words(0, y - 1, _shortened(row.name), "start"),
+            _words(WIDTH, y - 1, row.text, "end"),
             bar.format(kind="chart-track", y=y + 5, w=WIDTH, fill=""),
             bar.format(
                 kind="chart-met" if row.met else "chart-short",
@@ -69,7 +69,7 @@ def _bar_row(row: Bar, y: int, hatch_id: str) -> Markup:
             ),
             Markup(
                 '<line class="chart-target" x1="{x:.1f}" x2="{x:.1f}" y1="{a}" y2="{b}"/>'
-            ).format(x=min(row.target_percent * scale, WIDTH - 1), a=y + 3, b=y + 19),
+            ).format(x=min(row.target_percent * scale, WIDTH - 1), a=y + 4, b=y + 20),
             Markup("</g>"),
         ]
     )

@@ -264,7 +264,10 @@ def _pictures(board: CampaignBoard, *, limit: int | None) -> dict[str, Markup | 
     """The charts of a board: members by unit, households by group, and both over time."""
     figures = board.line.figures
     units = [(unit.name, unit.members) for unit in figures.units]
-    groups = [(group.name, group.households) for group in figures.groups]
+    groups = [
+        (" · ".join(filter(None, (group.name, board.areas.get(group.unit_id)))), group.households)
+        for group in figures.groups
+    ]
     return {
         "units_chart": _bars(units, limit, _("Đảng viên theo đơn vị so với chỉ tiêu"), "hatch-u"),
         "groups_chart": _bars(groups, limit, _("Hộ theo khối phố so với chỉ tiêu"), "hatch-g"),
@@ -281,6 +284,8 @@ def _bars(
 ) -> Markup | None:
     """Lowest first; units with nobody to count have no bar."""
     language = chosen_language()
+    counted = [(name, figure) for name, figure in lines if figure.eligible]
+    counted.sort(key=lambda line: (line[1].covered * 1000 // line[1].eligible, -line[1].short))
     rows = [
         charts.Bar(
             name,
@@ -290,11 +295,9 @@ def _bars(
             figure.target_percent,
             bool(figure.met),
         )
-        for name, figure in lines
-        if figure.eligible
+        for name, figure in counted[:limit]
     ]
-    rows.sort(key=lambda row: row.tenths)
-    return charts.bars(rows[:limit], label=label, hatch_id=hatch_id) if rows else None
+    return charts.bars(rows, label=label, hatch_id=hatch_id) if rows else None
 
 
 def _progress(board: CampaignBoard, label: str, *, households: bool = False) -> Markup | None:
