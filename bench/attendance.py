@@ -88,21 +88,10 @@ def server(
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
 
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout
-
-    run("flask", "db", "upgrade")
-    run("flask", "demo", "load", "--scale", "ward")
-    made = [run("tests.browser.new_registers", "500", "roll") for _ in range(REGISTERS)]
-    registers = [json.loads(one) for one in made]
+    run(environment, "flask", "db", "upgrade")
+    run(environment, "flask", "demo", "load", "--scale", "ward")
+    maker = ("tests.browser.new_registers", "500", "roll")
+    registers = [json.loads(run(environment, *maker)) for _ in range(REGISTERS)]
     options = ["--interface", "wsgi", "--factory", "--workers", "1", "--blocking-threads", "4"]
     process = subprocess.Popen(
         [sys.executable, "-m", "granian", *options, "--port", str(port), "app:create_app"],
@@ -117,6 +106,19 @@ def server(
     finally:
         process.terminate()
         process.wait(20)
+
+
+def run(environment: dict[str, str], *command: str) -> str:
+    """What a module's command prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
 
 
 def wait_for(port: int) -> None:
