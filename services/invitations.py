@@ -141,16 +141,8 @@ def announce_changed(
     told = [_withdraw(session, meeting, removed, now)]
     if change is Change.SUBSTANCE:
         _forget_replies(session, meeting)
-    new = {one.key for one in guests.added}
-    everyone = _current(session, meeting)
-    told.append(_tell(session, meeting, "request", [p for p in everyone if p.key in new], now))
     tells_all = change is Change.SUBSTANCE or (change is Change.WORDING and tell)
-    rest = [
-        one
-        for one in everyone
-        if one.key not in new and (tells_all or one.person_id in guests.moved)
-    ]
-    told.append(_tell(session, meeting, "update", rest, now))
+    told += _tell_changed(session, meeting, guests, tells_all, now)
     total = Told(sum(one.mails for one in told), sum(one.calls for one in told))
     _record(session, meeting, "told_change", total, now=now, by=by)
     return total
@@ -207,6 +199,21 @@ def zalo_text(meeting: Meeting, *, kind: str = "request") -> str:
     if kind == "cancel" and meeting.state_reason:
         lines.append(f"Lý do: {meeting.state_reason}")
     return "\n".join(lines)
+
+
+def _tell_changed(
+    session: Session, meeting: Meeting, guests: _Guests, tells_all: bool, now: datetime
+) -> list[Told]:
+    """Ask who is new; tell the others, or only those whose point is another."""
+    new = {one.key for one in guests.added}
+    everyone = _current(session, meeting)
+    rest = [
+        one
+        for one in everyone
+        if one.key not in new and (tells_all or one.person_id in guests.moved)
+    ]
+    asked = _tell(session, meeting, "request", [p for p in everyone if p.key in new], now)
+    return [asked, _tell(session, meeting, "update", rest, now)]
 
 
 def _refresh(session: Session, meeting: Meeting) -> None:
