@@ -71,6 +71,11 @@ class DatedFact:
     valid_from: date
     valid_to: date | None
 
+    @property
+    def until_on(self) -> date | None:
+        """The last day on which it held."""
+        return self.valid_to - timedelta(days=1) if self.valid_to else None
+
 
 @dataclass(frozen=True)
 class KindRow:

@@ -85,6 +85,7 @@ class AccountForm(Form):
         everything = [("", _("Toàn hệ thống"))]
         offered = [*everything, *units.unit_options(actor, local_day(now()))]
         for line in self.grants:
+            line.form.role.flags.required = line.form.unit.flags.required = True
             line.form.role.choices = choices(roles)
             line.form.unit.choices = choices(offered)
 
@@ -104,6 +105,7 @@ def sign_in_form() -> ResponseReturnValue:
 
 def _sign_in_page(form: SignInForm, status: int) -> ResponseReturnValue:
     next_address = request.values.get("next", "")
+    form.password.flags.required = True
     return render_template("accounts/sign_in.html", form=form, next_address=next_address), status
 
 
@@ -187,6 +189,7 @@ def _profile_form() -> ProfileForm:
 
 def _my_page(profile: ProfileForm, password: PasswordForm, status: int) -> ResponseReturnValue:
     actor = current_actor()
+    password.current.flags.required = True
     page = render_template(
         "accounts/mine.html",
         profile=profile,

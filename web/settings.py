@@ -42,7 +42,7 @@ class DayForm(Form):
 class ReminderForm(Form):
     """A reminder some time before a meeting of a kind."""
 
-    amount = IntegerField(said(N_("Trước")), [between(1, 10_000)])
+    amount = IntegerField(said(N_("Trước")), [needed(), between(1, 10_000)])
     unit = SelectField(
         said(N_("Tính theo")),
         choices=choices(
