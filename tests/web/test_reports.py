@@ -1,0 +1,83 @@
+"""The term report on screen, and the lists it counts."""
+
+from datetime import date
+
+import pytest
+
+from models import ActionPlan, Commendation, HistoryProject
+from tests import world
+from tests.services import campaign_plans as plans
+
+
+@pytest.fixture
+def city(db):
+    return world.build_world()
+
+
+@pytest.fixture
+def as_admin(app, city):
+    return world.signed_in(app.test_client(), city.accounts["quan"])
+
+
+def test_the_report_opens_for_this_quarter_and_for_any_days(as_admin, city):
+    plans.opened(city)
+    assert as_admin.get("/reports/").status_code == 200
+    page = as_admin.get("/reports/?from=2026-11-01&to=2026-11-30").text
+    assert "Tháng 11/2026" in page
+    assert "Nghị quyết thử nghiệm" in page
+    assert "0/6" in page
+
+
+def test_days_that_cannot_be_read_are_answered_with_a_sentence(as_admin):
+    answer = as_admin.get("/reports/?from=2026-13-01&to=x")
+    assert answer.status_code == 422
+    assert "Ngày chưa đúng" in answer.text
+
+
+def test_the_workbook_is_a_download(as_admin):
+    answer = as_admin.get("/reports/term.xlsx?from=2026-01-01&to=2026-12-31")
+    assert answer.data[:2] == b"PK"
+    assert "bao-cao-20260101-20261231.xlsx" in answer.headers["Content-Disposition"]
+
+
+def test_plans_histories_and_commendations_are_written_down(as_admin, city, db):
+    code = plans.opened(city)
+    ward = city.units["ward-1"].id
+    sent = {
+        "/reports/action-plans": {
+            "campaign": code,
+            "unit_id": ward,
+            "due_on": "2026-12-20",
+            "issued_number": "12-KH/ĐU",
+            "issued_on": "2026-11-20",
+        },
+        "/reports/histories": {"unit_id": ward, "title": "Lịch sử", "started_on": "2025-01-01"},
+        "/reports/commendations": {
+            "decided_on": "2026-11-20",
+            "decision_number": "QĐ 1",
+            "level": "city",
+            "recipient_kind": "collective",
+            "recipients": "3",
+            "unit_id": ward,
+        },
+    }
+    for address, answers in sent.items():
+        assert as_admin.post(address, data=answers).status_code == 303
+        assert as_admin.get(address).status_code == 200
+        assert as_admin.post(address, data={}).status_code == 422
+    assert (
+        as_admin.post(
+            "/reports/histories/1/publication", data={"published_on": "2026-11-20"}
+        ).status_code
+        == 303
+    )
+    assert db.session.query(ActionPlan).one().issued_on == date(2026, 11, 20)
+    assert db.session.query(HistoryProject).one().state == "published"
+    assert db.session.query(Commendation).one().recipients == 3
+
+
+def test_a_reader_reads_and_does_not_write(app, city):
+    reader = world.signed_in(app.test_client(), city.accounts["doc"])
+    for part in ("", "action-plans", "histories", "commendations"):
+        assert reader.get(f"/reports/{part}").status_code == 200
+    assert reader.post("/reports/histories", data={}).status_code == 403
