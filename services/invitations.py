@@ -469,15 +469,14 @@ def _tell(
     if not people:
         return Told(0, 0)
     asked = _asked_keys(session, meeting)
-    called = _drop_superseded(session, meeting, people)
     mails = [one for one in people if one.address]
     calls = [one for one in people if not one.address]
-    known = asked | called
-    outbox.enqueue(
-        session,
-        [_mail_row(meeting, kind if one.key in asked else "request", one) for one in mails],
-        now=now,
-    )
+    letters_now = [
+        _mail_row(meeting, kind if one.key in asked else "request", one) for one in mails
+    ]
+    _drop_letters(session, meeting, people, {row["dedup_key"] for row in letters_now})
+    outbox.enqueue(session, letters_now, now=now)
+    known = asked | _drop_calls(session, meeting, people)
     rows = [_call_row(meeting, kind if one.key in known else "request", one, now) for one in calls]
     outbox.insert_new(session, CallListEntry, rows)
     return Told(len(mails), len(calls))
@@ -488,7 +487,8 @@ def _withdraw(session: Session, meeting: Meeting, people: list[Recipient], now: 
     if not people:
         return Told(0, 0)
     asked = _asked_keys(session, meeting)
-    called = _drop_superseded(session, meeting, people)
+    _drop_letters(session, meeting, people, set())
+    called = _drop_calls(session, meeting, people)
     mails = [one for one in people if one.address and one.key in asked]
     calls = [one for one in people if one.key in called or (not one.address and one.key in asked)]
     outbox.enqueue(session, [_mail_row(meeting, "cancel", one) for one in mails], now=now)
@@ -512,17 +512,31 @@ def _asked_keys(session: Session, meeting: Meeting) -> set[str]:
     return {f"p{person}" if person else f"s{speaker}" for person, speaker in rows}
 
 
-def _drop_superseded(session: Session, meeting: Meeting, people: Iterable[Recipient]) -> set[str]:
-    """Take back waiting letters and calls that newer ones replace; gives who was called already."""
+def _drop_letters(
+    session: Session, meeting: Meeting, people: Iterable[Recipient], kept: set[str]
+) -> None:
+    """Take back these people's waiting letters, but for those that are about to be written again.
+
+    Without `kept` a cause told twice would lose its letter: the first taken back, the second known.
+    """
     keys = {one.key for one in people}
     waiting = session.execute(
-        select(OutgoingMessage.id, OutgoingMessage.person_id, OutgoingMessage.speaker_id).where(
+        select(
+            OutgoingMessage.id,
+            OutgoingMessage.person_id,
+            OutgoingMessage.speaker_id,
+            OutgoingMessage.dedup_key,
+        ).where(
             OutgoingMessage.meeting_id == meeting.id,
             OutgoingMessage.kind.in_(ABOUT_A_MEETING),
             OutgoingMessage.state.in_(outbox.WAITING),
         )
     )
-    old = [one for one, person, speaker in waiting if _key(person, speaker) in keys]
+    old = [
+        one
+        for one, person, speaker, cause in waiting
+        if _key(person, speaker) in keys and cause not in kept
+    ]
     for start in range(0, len(old), 500):
         session.execute(
             update(OutgoingMessage)
@@ -530,10 +544,16 @@ def _drop_superseded(session: Session, meeting: Meeting, people: Iterable[Recipi
             .values(state="dropped", last_error="Đã có thư mới hơn thay thế.")
             .execution_options(synchronize_session=False)
         )
+
+
+def _drop_calls(session: Session, meeting: Meeting, people: Iterable[Recipient]) -> set[str]:
+    """Take back calls not made yet; gives the keys of those who were told by one."""
+    keys = {one.key for one in people}
     open_calls, called = [], set()
     for entry in session.scalars(
         select(CallListEntry).where(
-            CallListEntry.meeting_id == meeting.id, CallListEntry.kind.in_(ABOUT_A_MEETING)
+            CallListEntry.meeting_id == meeting.id,
+            CallListEntry.kind.in_((*ABOUT_A_MEETING, "address_failing")),
         )
     ):
         key = _key(entry.person_id, entry.speaker_id)
