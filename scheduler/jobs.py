@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from rules.clock import Daily
-from services import clock, reminders, roster
+from services import clock, reminders, roster, unit_changes
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ EVERY_TICK = (
 )
 
 ONCE_A_DAY = (
+    OnceADay(
+        "show_units_of_today",
+        Daily(time(0, 5)),
+        lambda slot, now: unit_changes.show_units_of_today(slot, now=now),
+    ),
     OnceADay(
         "forget_old_runs",
         Daily(time(3, 0)),

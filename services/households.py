@@ -1,5 +1,6 @@
 """Households: by number in a residential group, where they are by date; the name is optional."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -281,24 +282,23 @@ def households_page(
         .limit(PAGE)
         .offset((page - 1) * PAGE)
     ).all()
+    return HouseholdsPage(_household_rows(session, rows, on), total, page, pages)
+
+
+def _household_rows(session: Session, rows: Sequence[Any], on: date) -> list[HouseholdRow]:
     names = unit_names_on(session, [group_id for _household, group_id in rows], on)
-    return HouseholdsPage(
-        [
-            HouseholdRow(
-                row.id,
-                row.code,
-                row.number,
-                row.representative,
-                row.phone,
-                group_id,
-                names.get(group_id, ""),
-            )
-            for row, group_id in rows
-        ],
-        total,
-        page,
-        pages,
-    )
+    return [
+        HouseholdRow(
+            id=household.id,
+            code=household.code,
+            number=household.number,
+            representative=household.representative,
+            phone=household.phone,
+            unit_id=group_id,
+            unit_name=names.get(group_id, ""),
+        )
+        for household, group_id in rows
+    ]
 
 
 def household_page(household_id: int, *, on: date, by: Actor) -> HouseholdPage:

@@ -23,6 +23,7 @@ from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean, fold
 from services import audit
 from services.access import granted_unit_ids, require_unit
+from services.clock import first_run
 from services.transaction import writing
 from services.units import day_within_life, on_day, parents_on, subtree_ids
 
@@ -287,12 +288,14 @@ def save_kind(
         )
 
 
-def show_units_of_today(*, now: datetime) -> int:
+def show_units_of_today(slot: datetime, *, now: datetime) -> int:
     """Bring the repeated present name and parent up to today's dated rows; how many changed.
 
     A rename or move may be written ahead of its day; the scheduler calls this once a day.
     """
     with writing() as session:
+        if not first_run(session, "show_units_of_today", slot, now=now):
+            return 0
         return _show_today(session, session.scalars(select(Unit)).all(), local_day(now))
 
 

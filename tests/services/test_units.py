@@ -116,7 +116,8 @@ def test_a_name_for_a_later_day_is_shown_once_that_day_has_come(world: World) ->
     unit_changes.rename_unit(ward, name="Sang năm", from_on=date(2027, 1, 1), now=NOW, by=SYSTEM)
     assert db.session.get_one(Unit, ward).name == "Đảng bộ phường Một"
     later = NOW.replace(year=2027, month=1, day=2)
-    assert unit_changes.show_units_of_today(now=later) == 1
+    assert unit_changes.show_units_of_today(later, now=later) == 1
+    assert unit_changes.show_units_of_today(later, now=later) == 0
     assert db.session.get_one(Unit, ward).name == "Sang năm"
 
 
