@@ -51,6 +51,20 @@ function asEvent(meeting) {
   };
 }
 
+const GRID_ROLES = ["table", "rowgroup", "row", "columnheader", "cell", "list", "listitem"];
+const GRID = GRID_ROLES.map((role) => `[role="${role}"]`).join();
+
+/**
+ * The widget calls its parts a table, but its meetings do not stand in the rows of their days, which
+ * makes screen readers lose them. Without those roles they hear plain days and buttons, in order.
+ */
+function describePlainly(box) {
+  const strip = () => box.querySelectorAll(GRID).forEach((part) => part.removeAttribute("role"));
+  const watch = { childList: true, subtree: true, attributes: true, attributeFilter: ["role"] };
+  new MutationObserver(strip).observe(box, watch);
+  strip();
+}
+
 export function start(box) {
   if (!window.EventCalendar) return;
   const words = JSON.parse(box.dataset.words);
@@ -165,4 +179,5 @@ export function start(box) {
     eventDrop: drop,
     dateClick: mayPlan ? openNew : undefined,
   });
+  describePlainly(box);
 }
