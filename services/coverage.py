@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select, true, update
+from sqlalchemy import ColumnElement, Select, case, func, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
@@ -285,28 +286,7 @@ def missing_of(
     role: str | None = None,
 ) -> list[MissingPerson]:
     """The same for a campaign that has been looked up already; `role` narrows the scope to its."""
-    roles = (role,) if role else ()
-    rows = session.execute(
-        select(
-            Person.id,
-            Person.code,
-            Person.full_name,
-            Person.sort_key,
-            Person.phone,
-            Person.email,
-            RollEntry.unit_id,
-            RollEntry.grassroots_id,
-        )
-        .join(RollEntry, RollEntry.person_id == Person.id)
-        .where(
-            RollEntry.campaign_id == campaign.id,
-            RollEntry.population == "members",
-            RollEntry.state == "eligible",
-            RollEntry.covered_on.is_(None),
-            roll_within_scope(by, campaign.cutoff_on, today, *roles),
-            *_in_unit(session, unit, campaign.cutoff_on),
-        )
-    ).all()
+    rows = session.execute(_missing(session, campaign, by, today, unit, role)).all()
     ids = {row.unit_id for row in rows} | {row.grassroots_id for row in rows}
     units = _known_units(session, ids, campaign.cutoff_on)
     ordered = sorted(
@@ -480,6 +460,33 @@ def _write_differences(session: Session, differences: Sequence[_Difference]) -> 
             ],
         )
     return len(differences)
+
+
+def _missing(
+    session: Session, campaign: Campaign, by: Actor, today: date, unit: str | None, role: str | None
+) -> Select[*tuple[Any, ...]]:
+    roles = (role,) if role else ()
+    return (
+        select(
+            Person.id,
+            Person.code,
+            Person.full_name,
+            Person.sort_key,
+            Person.phone,
+            Person.email,
+            RollEntry.unit_id,
+            RollEntry.grassroots_id,
+        )
+        .join(RollEntry, RollEntry.person_id == Person.id)
+        .where(
+            RollEntry.campaign_id == campaign.id,
+            RollEntry.population == "members",
+            RollEntry.state == "eligible",
+            RollEntry.covered_on.is_(None),
+            roll_within_scope(by, campaign.cutoff_on, today, *roles),
+            *_in_unit(session, unit, campaign.cutoff_on),
+        )
+    )
 
 
 def _all_differences(session: Session, campaign_id: int) -> list[_Difference]:

@@ -177,11 +177,18 @@ def _sitting(
     )
     meeting = meetings.add_meeting(session, fields, now=now, by=by)
     session.flush()
+    _invite(session, meeting.id, people, now)
+    return meeting
+
+
+def _invite(
+    session: Session, meeting_id: int, people: Sequence[MissingPerson], now: datetime
+) -> None:
     session.execute(
         insert(Invitation),
         [
             {
-                "meeting_id": meeting.id,
+                "meeting_id": meeting_id,
                 "person_id": person.person_id,
                 "unit_id": person.unit_id,
                 "source": "makeup",
@@ -192,4 +199,3 @@ def _sitting(
             for person in people
         ],
     )
-    return meeting

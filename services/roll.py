@@ -302,14 +302,8 @@ def declare_households(
     with writing() as session:
         campaign = campaign_for(session, by, code, now)
         check_open(campaign.title, campaign.state)
-        if campaign.household_counting != "tally":
-            raise Refusal(
-                N_("Đợt “%(title)s” không tính hộ theo số khai. Hãy đánh dấu từng hộ ở buổi."),
-                title=campaign.title,
-            )
+        _refuse_tally(campaign, declared_on, local_day(now))
         require_unit(session, by, unit_id, local_day(now), "staff")
-        if declared_on > local_day(now):
-            raise Malformed(N_("Ngày khai chưa đến. Hãy chọn ngày từ hôm nay trở về trước."))
         declared_households(_households_of(session, campaign.id, unit_id), households)
         previous = _declared_before(session, campaign.id, unit_id, declared_on)
         check_tally(households, previous, is_correction=is_correction)
@@ -781,6 +775,16 @@ def _record_credit(
         person=row.person_id,
         studied_on=row.studied_on,
     )
+
+
+def _refuse_tally(campaign: Campaign, declared_on: date, today: date) -> None:
+    if campaign.household_counting != "tally":
+        raise Refusal(
+            N_("Đợt “%(title)s” không tính hộ theo số khai. Hãy đánh dấu từng hộ ở buổi."),
+            title=campaign.title,
+        )
+    if declared_on > today:
+        raise Malformed(N_("Ngày khai chưa đến. Hãy chọn ngày từ hôm nay trở về trước."))
 
 
 def _households_of(session: Session, campaign_id: int, unit_id: int) -> int:

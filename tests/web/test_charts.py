@@ -1,13 +1,14 @@
 """Charts are well-formed pictures without style, with a text alternative."""
 
 from datetime import date
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from web.charts import Bar, ProgressChart, bars, progress
 
 
-def a_progress(**values):
-    given = {
+def a_progress(**values: Any) -> ProgressChart:
+    given: dict[str, Any] = {
         "days": [(date(2026, 11, 5), 40), (date(2026, 11, 9), 70)],
         "need": 95,
         "eligible": 100,
