@@ -5,7 +5,7 @@ export PYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run set-up test test-quick lint types browser-test bench requirements translations clean
+.PHONY: help run set-up test test-quick lint types browser-test clients-test fuzz bench requirements translations clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,10 +23,16 @@ test: ## install what the tests need, then lint, types and every suite
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all
 
 test-quick: ## the suites without a browser, on SQLite
-	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --ignore tests/browser -m "not slow"
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --ignore tests/browser --ignore tests/clients -m "not slow"
 
 browser-test: ## only what only a browser shows
 	@$(BIN)/pytest --quiet tests/browser
+
+clients-test: ## feeds, invitations and replies in real calendar programs and mail servers
+	@$(BIN)/pytest --quiet tests/clients
+
+fuzz: ## a hundred thousand mutated mails; the usual run tries some thousand
+	@MUTATIONS=100000 $(BIN)/pytest --quiet tests/gateways/test_replies.py -k mutated
 
 lint: ## ruff: style, complexity, format
 	@echo "→ ruff"

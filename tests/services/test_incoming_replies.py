@@ -374,9 +374,3 @@ def guarded(world: World, meeting: Meeting, db: SQLAlchemy) -> World:
 
 def test_mutated_mails_change_nothing_without_the_right_address(guarded: World) -> None:
     take_mutations(guarded, 200, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.backends("sqlite")
-def test_five_thousand_mutated_mails_change_nothing(guarded: World) -> None:
-    take_mutations(guarded, 5_000, seed=7)
