@@ -24,6 +24,7 @@ class KeptMail:
     recipient: str
     subject: str
     sent_at: datetime | None
+    message_id: str = ""
     text: str = ""
     calendar: tuple[tuple[str, str], ...] = ()
     source: bytes = b""
@@ -75,6 +76,7 @@ def _read(path: Path, *, with_body: bool) -> KeptMail:
         recipient=str(message["To"] or ""),
         subject=str(message["Subject"] or ""),
         sent_at=parsedate_to_datetime(str(date)) if date else None,
+        message_id=str(message["Message-ID"] or ""),
         text=_text(message) if with_body else "",
         calendar=_calendar(message) if with_body else (),
         source=content if with_body else b"",

@@ -1,9 +1,12 @@
 """How mail leaves: by the mail server of the settings, or into the local mailbox when there is none."""
 
+from datetime import datetime
+
 from gateways.mailbox import KeptMail, LocalMailbox
 from gateways.smtp import SmtpTransport, Transport
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
+from services import outbox
 from services.access import require_role
 from services.office import office
 
@@ -19,15 +22,21 @@ def is_local() -> bool:
     return office().smtp is None
 
 
-def kept_mails(*, by: Actor) -> list[KeptMail]:
-    """List the newest mails of the local mailbox; there is none when a mail server is set."""
-    return _mailbox(by).listing()
+def kept_mails(*, by: Actor, now: datetime) -> list[KeptMail]:
+    """List the newest mails of the local mailbox that the actor may read.
+
+    Administrators read all; staff what is about meetings within their scope, and never a sign-in
+    link: it would open somebody else's account.
+    """
+    mails = _mailbox(by).listing()
+    seen = outbox.readable_ids([mail.message_id for mail in mails], by=by, now=now)
+    return [mail for mail in mails if mail.message_id in seen]
 
 
-def kept_mail(key: str, *, by: Actor) -> KeptMail:
+def kept_mail(key: str, *, by: Actor, now: datetime) -> KeptMail:
     """Give one mail of the local mailbox."""
     mail = _mailbox(by).message(key)
-    if mail is None:
+    if mail is None or not outbox.readable_ids([mail.message_id], by=by, now=now):
         raise NotFound(N_("Không có thư này trong hộp thư."))
     return mail
 

@@ -2,14 +2,14 @@
 
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default as readable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased, undefer
 
@@ -17,6 +17,7 @@ from gateways.errors import GatewayError
 from gateways.mail import Envelope, Letter, Mailbox, compose, message_id
 from gateways.smtp import Transport
 from models import CallListEntry, Invitation, Meeting, Model, OutgoingMessage, Person, Setting
+from rules.days import local_day
 from rules.outbox import (
     CALENDAR_KINDS,
     LEASE,
@@ -496,7 +497,7 @@ def _set(session: Session, key: str, value: str) -> None:
 def retry(message_id: int, *, now: datetime, by: Actor) -> None:
     """Put a failed, dead or held message back in line, at once and with fresh attempts."""
     with writing() as session:
-        message = _message(session, message_id, by)
+        message = _message(session, message_id, by, now)
         if message.state not in ("failed", "dead", "queued"):
             raise Refusal(
                 N_("Thư số %(id)s đang ở trạng thái “%(state)s” nên không gửi lại được."),
@@ -516,25 +517,13 @@ def retry(message_id: int, *, now: datetime, by: Actor) -> None:
         )
 
 
-def _message(session: Session, message_id: int, by: Actor) -> OutgoingMessage:
+def _message(session: Session, message_id: int, by: Actor, now: datetime) -> OutgoingMessage:
     access.require_role(by, "staff")
-    query = select(OutgoingMessage).where(OutgoingMessage.id == message_id)
+    query = select(OutgoingMessage).where(OutgoingMessage.id == message_id, _readable(by, now))
     message = session.scalar(query.options(undefer(OutgoingMessage.body)))
-    if message is None or not _may_see(session, message, by):
+    if message is None:
         raise NotFound(N_("Không có thư số %(id)s trong phạm vi của bạn."), id=message_id)
     return message
-
-
-def _may_see(session: Session, message: OutgoingMessage, by: Actor) -> bool:
-    """Administrators see all; staff see what concerns meetings within their scope."""
-    if by.is_admin:
-        return True
-    if message.meeting_id is None or message.kind == "sign_in":
-        return False
-    on = message.created_at.date()
-    visible = access.meetings_visible_to(by, on, "staff")
-    found = select(Meeting.id).where(Meeting.id == message.meeting_id, visible)
-    return session.scalar(found) is not None
 
 
 def counts(*, now: datetime) -> Counts:
@@ -571,12 +560,7 @@ def messages(
     query = select(OutgoingMessage)
     if state:
         query = query.where(OutgoingMessage.state == state)
-    if not by.is_admin:
-        visible = access.meetings_visible_to(by, now.date(), "staff")
-        query = query.where(
-            OutgoingMessage.meeting_id.in_(select(Meeting.id).where(visible)),
-            OutgoingMessage.kind != "sign_in",
-        )
+    query = query.where(_readable(by, now))
     session = reading()
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
     rows = session.scalars(
@@ -585,10 +569,33 @@ def messages(
     return [_row(message) for message in rows], total
 
 
+def readable_ids(message_ids: Sequence[str], *, by: Actor, now: datetime) -> set[str]:
+    """Give which of these Message-IDs belong to letters the actor may read."""
+    access.require_role(by, "staff")
+    return set(
+        reading().scalars(
+            select(OutgoingMessage.message_id).where(
+                OutgoingMessage.message_id.in_(message_ids), _readable(by, now)
+            )
+        )
+    )
+
+
+def _readable(by: Actor, now: datetime) -> ColumnElement[bool]:
+    """Administrators read all; staff what is about meetings within their scope."""
+    if by.is_admin:
+        return true()
+    visible = access.meetings_visible_to(by, local_day(now), "staff")
+    return and_(
+        OutgoingMessage.meeting_id.in_(select(Meeting.id).where(visible)),
+        OutgoingMessage.kind != "sign_in",
+    )
+
+
 def message(message_id: int, *, by: Actor, now: datetime) -> MessageShown:
     """Give one message in full; one that waits is shown as it would leave now."""
     session = reading()
-    found = _message(session, message_id, by)
+    found = _message(session, message_id, by, now)
     try:
         content = letters.content_of(session, found, now=now)
     except (letters.NoLongerTrue, GatewayError) as reason:

@@ -90,7 +90,7 @@ def tick(call_id: int) -> ResponseReturnValue:
 def mailbox() -> str:
     """Mail kept here because no mail server is set."""
     return render_template(
-        "invitations/mailbox.html", mails=delivery.kept_mails(by=current_actor())
+        "invitations/mailbox.html", mails=delivery.kept_mails(by=current_actor(), now=now())
     )
 
 
@@ -99,5 +99,5 @@ def mailbox() -> str:
 def mail(key: str) -> str:
     """One kept mail: its text and what its calendar object says."""
     return render_template(
-        "invitations/mail.html", mail=delivery.kept_mail(key, by=current_actor())
+        "invitations/mail.html", mail=delivery.kept_mail(key, by=current_actor(), now=now())
     )

@@ -14,6 +14,7 @@ from models import CallListEntry, Invitation, Meeting, MeetingSpeaker, OutgoingM
 from rules.permissions import SYSTEM
 from services import delivery, outbox
 from services.letters import opt_out_url, reply_url
+from services.transaction import writing
 from tests.services.post import publish
 from tests.services.test_invitations import cancel
 from tests.world import World, add_meeting, build_world, signed_in
@@ -124,7 +125,7 @@ def test_mail_kept_here_is_readable_with_its_calendar(staff: FlaskClient, meetin
     assert outbox.send_due(transport, clock=lambda: NOW).sent == 2
     listing = staff.get("/mailbox/").get_data(as_text=True)
     assert "Mời: Học tập (" in listing
-    mails = delivery.kept_mails(by=SYSTEM)
+    mails = delivery.kept_mails(by=SYSTEM, now=NOW)
     shown = staff.get(f"/mailbox/{mails[0].key}").get_data(as_text=True)
     assert "REQUEST" in shown
     assert "Kính gửi đồng chí" in shown
@@ -201,8 +202,8 @@ def test_links_in_the_letter_lead_to_these_pages(
     client: FlaskClient, meeting: Meeting, staff: FlaskClient
 ) -> None:
     outbox.send_due(delivery.transport(), clock=lambda: NOW)
-    for kept in delivery.kept_mails(by=SYSTEM):
-        full = delivery.kept_mail(kept.key, by=SYSTEM)
+    for kept in delivery.kept_mails(by=SYSTEM, now=NOW):
+        full = delivery.kept_mail(kept.key, by=SYSTEM, now=NOW)
         if "Chi" not in full.recipient:
             continue
         message = message_from_bytes(full.source, policy=default)
@@ -213,3 +214,28 @@ def test_links_in_the_letter_lead_to_these_pages(
         assert len(links) == 2
         for link in links:
             assert client.get(path_of(link)).status_code == 200
+
+
+def test_staff_never_read_a_sign_in_link_or_another_wards_mail(
+    app: Flask, staff: FlaskClient, meeting: Meeting, world: World
+) -> None:
+    with writing() as session:
+        outbox.enqueue_sign_in(
+            session,
+            address="quan@test.invalid",
+            name="Phạm Quản",
+            url="http://127.0.0.1:5000/sign-in/secret",
+            now=NOW,
+            expires_at=NOW + timedelta(minutes=10),
+        )
+    assert outbox.send_due(delivery.transport(), clock=lambda: NOW).sent == 3
+    mails = delivery.kept_mails(by=SYSTEM, now=NOW)
+    (link,) = [mail for mail in mails if "đăng nhập" in mail.subject]
+    assert len(mails) >= 3
+    assert link.subject not in staff.get("/mailbox/").get_data(as_text=True)
+    assert staff.get(f"/mailbox/{link.key}").status_code == 404
+    stranger = signed_in(app.test_client(), world.accounts["dung"])
+    for mail in mails:
+        assert stranger.get(f"/mailbox/{mail.key}").status_code == 404
+    administrator = signed_in(app.test_client(), world.accounts["quan"])
+    assert administrator.get(f"/mailbox/{link.key}").status_code == 200
