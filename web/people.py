@@ -11,7 +11,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField
 from rules.days import local_day
 from rules.refusals import N_
 from services import households as household_service
-from services import people, people_lists, units
+from services import people, people_lists, settings, units
 from services.households import HouseholdFacts
 from services.people import PersonFacts
 from services.people_lists import Filters
@@ -181,7 +181,7 @@ def new() -> ResponseReturnValue:
     form = NewPersonForm(
         unit=id_or_none(request.args.get("unit")),
         joined_on=today(),
-        neutral_titles=True,
+        neutral_titles=settings.settings_now()["neutral_titles"] == "1",
         wants_reminders=True,
     )
     return _new_page(form, 200)
