@@ -131,6 +131,17 @@ def test_a_cookie_without_the_pages_token_is_refused(app, staff, world, meeting)
     assert answer.status_code == 200
 
 
+def test_a_page_under_https_writes_although_browsers_send_no_referer(app, client, meeting):
+    app.config["WTF_CSRF_ENABLED"] = True
+    address = bearer(meeting)["Authorization"].split()[1]
+    page = client.get(f"/attendance/link/{address}", base_url="https://lich.test")
+    token = page.get_data(as_text=True).split('name="csrf-token" content="')[1].split('"')[0]
+    opened = client.post(
+        f"/attendance/link/{address}", base_url="https://lich.test", data={"csrf_token": token}
+    )
+    assert opened.status_code == 303
+
+
 def test_another_wards_staff_and_a_reader_stay_outside(app, world, meeting):
     for name, status in (("dung", 404), ("doc", 403)):
         client = signed_in(app.test_client(), world.accounts[name])
