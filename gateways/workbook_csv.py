@@ -47,8 +47,16 @@ def decoded(content: bytes) -> str:
         raise Malformed(UNKNOWN)
     try:
         return unicodedata.normalize("NFC", content.decode("utf-8"))
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if _was_utf_8(content):
+            raise Malformed(UNREADABLE) from error
         return _strictly(content, "cp1258")
+
+
+def _was_utf_8(content: bytes) -> bool:
+    """Whether letters that only Vietnamese has are there in UTF-8: a damaged file, no other one."""
+    text = content[:200_000].decode("utf-8", "ignore")
+    return any("\u1ea0" <= letter <= "\u1ef9" for letter in text)
 
 
 def _strictly(content: bytes, encoding: str) -> str:

@@ -8,15 +8,19 @@ import datetime as dt
 import json
 import resource
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import python_calamine as calamine
 
 from gateways.workbook_csv import MAX_CELL_LETTERS, read_csv
 from gateways.workbook_parts import ods_formulas_and_merged, xlsx_formulas
 from gateways.workbook_safety import BROKEN, ENCRYPTED, TOO_LARGE, Format, checked_format
+from gateways.workbook_xls import xls_formulas
 from rules.refusals import N_, Malformed, Refusal
 from rules.roster_columns import Kind, Sheet, find_layout
 
@@ -38,6 +42,18 @@ TOO_MANY_COLUMNS = N_(
 LONG_CELL = N_("Ô ở dòng %(row)s chứa quá nhiều chữ. Hãy xoá nội dung ô đó.")
 
 Row = list[Any]
+# What the readers of zip, XML and the formats themselves raise at a damaged file.
+UNREADABLE = (
+    calamine.CalamineError,
+    zipfile.BadZipFile,
+    zlib.error,
+    expat.ExpatError,
+    SyntaxError,
+    NotImplementedError,
+    OSError,
+    LookupError,
+    ValueError,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -76,7 +92,7 @@ def _answer(path: Path, kind: Kind, wanted: str | None) -> Iterator[object]:
         yield from _workbook(path, form, kind, wanted)
     except calamine.PasswordError as error:
         raise Malformed(ENCRYPTED) from error
-    except (calamine.CalamineError, OSError, KeyError, ValueError) as error:
+    except UNREADABLE as error:
         raise Malformed(BROKEN) from error
 
 
@@ -98,6 +114,8 @@ def _workbook(path: Path, form: Format, kind: Kind, wanted: str | None) -> Itera
         formulas = xlsx_formulas(path, name)
     elif form == "ods":
         formulas, merged = ods_formulas_and_merged(path, name)
+    elif form == "xls":
+        formulas = xls_formulas(path.read_bytes(), name)
     yield {
         "format": form,
         "sheet": name,

@@ -78,6 +78,14 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"MZ", UNKNOWN),
     (b"\x7fELF", UNKNOWN),
 )
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -147,7 +155,7 @@ def _checked_zip(path: Path) -> Format:
             for _ in _unpacked(entries, raw):
                 pass
             return kind
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError) as error:
+    except _BROKEN_ZIP as error:
         raise Malformed(BROKEN) from error
 
 

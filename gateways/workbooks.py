@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import IO, Any, TypeVar
 import xlsxwriter  # type: ignore[import-untyped]
 
 from gateways.workbook_csv import decoded, separator_of
-from gateways.workbook_safety import TOO_LARGE
+from gateways.workbook_safety import BROKEN, TOO_LARGE
 from rules.refusals import N_, Malformed
 from rules.roster_cells import Cell
 from rules.roster_columns import Kind, Layout, Sheet
@@ -85,8 +86,15 @@ def _answered(
         answer = None
     code = child.wait()
     if answer is None or code != 0:
-        raise Malformed(STOPPED if code == -9 or code == -24 else TOO_LARGE)
+        raise Malformed(_why_it_ended(code))
     return answer
+
+
+def _why_it_ended(code: int) -> str:
+    """Stopped for time (killed, or out of CPU), for memory (aborted), or by a file it cannot read."""
+    if code in (-signal.SIGKILL, -signal.SIGXCPU):
+        return STOPPED
+    return TOO_LARGE if code < 0 else BROKEN
 
 
 def _sheet_of(lines: IO[bytes]) -> Sheet | None:

@@ -1,7 +1,7 @@
 """Workbooks of every kind, honest and hostile, read and given back."""
 
 import io
-import time
+import resource
 import unicodedata
 import zipfile
 from datetime import date
@@ -190,13 +190,35 @@ def test_formulas_and_merged_cells_of_an_open_document_are_known_too(tmp_path):
     assert sheet.merged == (((1, 1), (2, 1)),)
 
 
+@pytest.mark.parametrize("sheet_name", ["DS", "Danh sách"])
+def test_formulas_of_an_old_workbook_are_known_too(tmp_path, sheet_name):
+    book = xlwt.Workbook()
+    other = book.add_sheet("Khác")
+    other.write(0, 0, xlwt.Formula("1+1"))
+    page = book.add_sheet(sheet_name)
+    for place, label in enumerate(HEADER):
+        page.write(0, place, label)
+    for row in range(1, 400):
+        page.write(row, 0, row)
+        page.write(row, 1, "Nguyễn Văn An")
+    page.write(300, 2, xlwt.Formula("A2+1"))
+    book.save(str(tmp_path / "ds.xls"))
+    assert read_workbook(tmp_path / "ds.xls", "members").formulas == {(300, 2)}
+
+
+def seconds_of_children() -> float:
+    """The processor time of child processes so far: the same on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def refusal_of(path, content=None):
     if content is not None:
         path.write_bytes(content)
-    began = time.monotonic()
+    began = seconds_of_children()
     with pytest.raises(Malformed) as refusal:
         read_workbook(path, "members")
-    assert time.monotonic() - began < 10
+    assert seconds_of_children() - began < 10
     return str(refusal.value)
 
 
@@ -308,6 +330,7 @@ def test_a_cell_in_the_farthest_corner_is_refused(tmp_path):
     assert "Hãy" in refusal_of(tmp_path / "ds.xlsx")
 
 
+@pytest.mark.slow
 def test_two_million_empty_rows_are_refused_or_passed_over_within_seconds(tmp_path):
     rows = b"".join(b'<row r="%d"><c r="A%d" s="0"/></row>' % (n, n) for n in range(1, 2_000_001))
     part = (
@@ -328,6 +351,7 @@ def test_too_many_rows_are_refused_with_their_number(tmp_path):
     assert "500001 dòng" in refusal_of(tmp_path / "ds.xlsx")
 
 
+@pytest.mark.slow
 def test_a_cell_of_three_hundred_megabytes_is_refused(tmp_path):
     part = (
         b'<?xml version="1.0"?><worksheet xmlns='
