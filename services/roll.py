@@ -315,21 +315,7 @@ def declare_households(
             by_account_id=by.account_id,
             at=now,
         )
-        session.add(row)
-        session.flush()
-        audit.record(
-            session,
-            now=now,
-            by=by,
-            action="declared",
-            entity="household_tally",
-            entity_id=row.id,
-            unit_id=unit_id,
-            campaign=campaign.code,
-            households=households,
-            previous=previous,
-            is_correction=is_correction,
-        )
+        _add_tally(session, row, previous, campaign.code, by)
 
 
 def roll_preview(code: str, *, today: date, by: Actor) -> list[RollCount]:
@@ -774,6 +760,25 @@ def _record_credit(
         campaign=campaign.code,
         person=row.person_id,
         studied_on=row.studied_on,
+    )
+
+
+def _add_tally(
+    session: Session, row: HouseholdTally, previous: int | None, code: str, by: Actor
+) -> None:
+    session.add(row)
+    session.flush()
+    audit.record(
+        session,
+        now=row.at,
+        by=by,
+        action="declared",
+        entity="household_tally",
+        entity_id=row.id,
+        unit_id=row.unit_id,
+        campaign=code,
+        households=row.households,
+        previous=previous,
     )
 
 
