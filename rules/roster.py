@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TypeVar
 
 from rules.refusals import N_
@@ -73,7 +74,7 @@ class MemberRow:
     probationary: bool | None = None
     joined_on: date | None = None
 
-    @property
+    @cached_property
     def folded(self) -> str:
         return fold(self.name)
 

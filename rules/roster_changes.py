@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from rules.refusals import N_
@@ -29,7 +30,7 @@ class KnownMember:
     exemption: Exemption | None = None
     probationary: bool = False
 
-    @property
+    @cached_property
     def folded(self) -> str:
         return fold(self.name)
 

@@ -21,11 +21,14 @@ def clean(text: str) -> str:
     Control, bidirectional and zero-width characters and lone surrogates are removed; every kind
     of white space, line breaks included, counts as a space.
     """
-    visible = "".join(
-        letter
-        for letter in text
-        if letter.isspace() or unicodedata.category(letter) not in _DROPPED_CATEGORIES
-    )
+    # Printable text holds nothing to drop; rosters of 100.000 rows come through here.
+    visible = text
+    if not text.isprintable():
+        visible = "".join(
+            letter
+            for letter in text
+            if letter.isspace() or unicodedata.category(letter) not in _DROPPED_CATEGORIES
+        )
     return unicodedata.normalize("NFC", " ".join(visible.split()))
 
 
