@@ -75,6 +75,8 @@ def _flask_settings(settings: Config) -> dict[str, object]:
         "BABEL_TRANSLATION_DIRECTORIES": str(ROOT / "translations"),
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_CHECK_DEFAULT": True,
+        # Our own Referrer-Policy withholds the Referer that this would ask for under https.
+        "WTF_CSRF_SSL_STRICT": False,
     }
 
 

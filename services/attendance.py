@@ -92,15 +92,24 @@ class Recorded:
 
 
 def record_marks(
-    meeting_id: int, body: object, *, now: datetime, by: Actor, device: str = ""
+    meeting_id: int,
+    body: object,
+    *,
+    now: datetime,
+    by: Actor,
+    device: str = "",
+    source: str = "phone",
 ) -> Recorded:
     """Write down a phone's marks, each with its own verdict; a batch replayed changes nothing.
+
+    `source` is where they were written first: phone, desk, paper or import.
 
     The answer's register has every subject, unless the body says `"register": "counts"`.
     """
     candidates = parse_marks(body)
     brief = isinstance(body, dict) and body.get("register") == "counts"
-    how: dict[str, Any] = {"brief": brief, "now": now, "by": by, "device": device[:DEVICE_LENGTH]}
+    how: dict[str, Any] = {"brief": brief, "now": now, "by": by, "source": source}
+    how["device"] = device[:DEVICE_LENGTH]
     try:
         return _record(meeting_id, candidates, is_careful=False, **how)
     except IntegrityError:
@@ -222,6 +231,7 @@ def _record(
     now: datetime,
     by: Actor,
     device: str,
+    source: str,
 ) -> Recorded:
     marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
     with writing() as session:
@@ -229,7 +239,7 @@ def _record(
         facts = [
             one
             if isinstance(one, BadMark)
-            else one.received(now, marker=marker, device=device, source="phone")
+            else one.received(now, marker=marker, device=device, source=source)
             for one in candidates
         ]
         marks = [one for one in facts if isinstance(one, Fact)]
@@ -368,7 +378,7 @@ def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[st
         "marked_by_id": by.account_id,
         "link_id": by.link_id,
         "device": fact.device,
-        "source": "phone",
+        "source": fact.source,
         "flag": flag,
     }
 
