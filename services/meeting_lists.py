@@ -226,10 +226,7 @@ def meeting_view(meeting_id: int, *, now: datetime, by: Actor) -> MeetingView:
         course_code=course.code if course else "",
         course_title=course.title if course else "",
         series_id=meeting.series_id,
-        speakers=tuple(
-            SpeakerLine(link.speaker.name, link.speaker.title, link.reply)
-            for link in meeting.speakers
-        ),
+        speakers=_speaker_lines(meeting),
         units=tuple(units[link.unit_id] for link in meeting.units if link.point_id is None),
         points=tuple(_point_line(point, meeting, units) for point in meeting.points),
         invited_by_name=_listed(session, meeting.id),
@@ -457,6 +454,12 @@ def _within(session: Session, by: Actor, meeting_id: int, on: date, *roles: str)
 def _unit_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
     rows = session.execute(select(Unit.id, Unit.name).where(Unit.id.in_(ids)))
     return {row.id: row.name for row in rows}
+
+
+def _speaker_lines(meeting: Meeting) -> tuple[SpeakerLine, ...]:
+    return tuple(
+        SpeakerLine(link.speaker.name, link.speaker.title, link.reply) for link in meeting.speakers
+    )
 
 
 def _point_line(point: MeetingPoint, meeting: Meeting, units: dict[int, str]) -> PointLine:

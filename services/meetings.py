@@ -118,11 +118,7 @@ def save_meeting(
     with writing() as session:
         meeting = meeting_for(session, by, meeting_id, local_day(now), "staff")
         check_editable(MeetingState(meeting.state), meeting.topic)
-        if seen_at is not None and seen_at != meeting.modified_at:
-            raise Refusal(
-                N_("Buổi “%(topic)s” vừa được người khác sửa. Hãy mở lại buổi rồi sửa tiếp."),
-                topic=meeting.topic,
-            )
+        _refuse_overwriting(meeting, seen_at)
         before = fields_of(session, meeting)
         after = checked(session, fields, meeting, now, by)
         _refuse_moving_marks(meeting, after)
@@ -365,6 +361,14 @@ def _transition(
     meeting.state, meeting.state_reason = state.value, clean(reason)[:300]
     session.flush()
     coverage.refresh_meeting(session, meeting.id)
+
+
+def _refuse_overwriting(meeting: Meeting, seen_at: datetime | None) -> None:
+    if seen_at is not None and seen_at != meeting.modified_at:
+        raise Refusal(
+            N_("Buổi “%(topic)s” vừa được người khác sửa. Hãy mở lại buổi rồi sửa tiếp."),
+            topic=meeting.topic,
+        )
 
 
 def _refuse_moving_marks(meeting: Meeting, after: MeetingFields) -> None:
