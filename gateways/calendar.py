@@ -11,7 +11,6 @@ from icalendar import (
     Calendar,
     Component,
     Event,
-    LazyCalendar,
     Timezone,
     TimezoneStandard,
     vCalAddress,
@@ -28,7 +27,10 @@ PRODUCT = "-//Tuyen Huan//Lich hoc tap//VI"
 REFRESH = timedelta(hours=1)
 # Raised when the code writes an event differently: bytes kept under another number are rebuilt.
 BLOCK_VERSION = 1
+_BEGIN = b"BEGIN:VCALENDAR\r\n"
 _END = b"END:VCALENDAR\r\n"
+_EVENT_BEGIN = b"\r\nBEGIN:VEVENT\r\n"
+_EVENT_END = b"\r\nEND:VEVENT\r\n"
 
 
 class Method(StrEnum):
@@ -72,7 +74,8 @@ def event_block(facts: MeetingFacts, organizer: Organizer) -> EventBlock:
     event = _event(facts, organizer, stamp=facts.last_modified_at)
     event.add("TRANSP", "TRANSPARENT" if facts.cancelled else "OPAQUE")
     event.add("STATUS", "CANCELLED" if facts.cancelled else "CONFIRMED")
-    return EventBlock(facts.starts_at.astimezone(UTC), facts.uid, _bytes(event))
+    content = _read_back(_bytes(event), facts.uid)
+    return EventBlock(facts.starts_at.astimezone(UTC), facts.uid, content)
 
 
 def feed(name: str, blocks: Iterable[EventBlock]) -> bytes:
@@ -82,18 +85,25 @@ def feed(name: str, blocks: Iterable[EventBlock]) -> bytes:
 
 
 def checked_feed(content: bytes, events: int) -> bytes:
-    """Read a feed back before it goes out and refuse anything that is not whole.
+    """Refuse to let out a feed that is not whole: one such answer empties Thunderbird's calendar.
 
-    One truncated answer empties the calendar in Thunderbird and in Evolution.
+    Each event was read back when its bytes were made (`event_block`), so here it is enough that
+    the frame is whole and that every event begins and ends: reading 200 of them again would cost
+    thirty times as much as joining them.
     """
-    if not content.startswith(b"BEGIN:VCALENDAR\r\n") or not content.endswith(_END):
+    if not content.startswith(_BEGIN) or not content.endswith(_END):
         raise GatewayError("Tệp lịch bị cắt cụt.", permanent=True)
-    try:
-        found = len(LazyCalendar.from_ical(content).events)
-    except Exception as error:  # the library lets many kinds of error through
-        raise GatewayError(f"Tệp lịch không đọc lại được: {error}", permanent=True) from error
-    if found != events:
-        raise GatewayError(f"Tệp lịch có {found} buổi, cần {events}.", permanent=True)
+    begun, ended = content.count(_EVENT_BEGIN), content.count(_EVENT_END)
+    if not begun == ended == events:
+        raise GatewayError(f"Tệp lịch có {begun}/{ended} buổi, cần {events}.", permanent=True)
+    return content
+
+
+def _read_back(content: bytes, uid: str) -> bytes:
+    """Let another pass of the parser confirm that these bytes are one whole event with this UID."""
+    read = Event.from_ical(content)
+    if not isinstance(read, Event) or str(read.get("UID")) != uid or read.errors:
+        raise GatewayError(f"Sự kiện lịch {uid} không đọc lại được.", permanent=True)
     return content
 
 

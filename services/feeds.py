@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload, undefer
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from gateways.calendar import EventBlock, Organizer, checked_feed, feed
 from models import (
@@ -93,18 +94,13 @@ def feed_content(state: Feed) -> bytes:
     Events whose kept bytes are of an older revision are written anew and kept.
     """
     session = reading()
-    meetings = _meetings(session, state.meeting_ids)
     organizer = organizer_of(session)
-    stale = [
-        one.id
-        for one in meetings
-        if kept_block(one, organizer, is_neutral=state.is_neutral) is None
-    ]
-    if stale:
+    rows = _kept_rows(session, state)
+    if stale := [row.id for row in rows if kept_block(row, organizer, row.kept) is None]:
         session.rollback()
         _renew(stale)
-        meetings = _meetings(session, state.meeting_ids)
-    blocks = _blocks(session, state, meetings, organizer)
+        rows = _kept_rows(session, state)
+    blocks = _blocks(session, state, rows, organizer)
     return checked_feed(feed(state.name, blocks), len(blocks))
 
 
@@ -160,7 +156,7 @@ def invitation_object(
     organizer = organizer_of(session)
     if member_code is None:
         keep_blocks(meeting, organizer)
-        block = kept_block(meeting, organizer, is_neutral=False)
+        block = kept_block(meeting, organizer, meeting.calendar_block)
         session.rollback()
         assert block is not None
         return checked_feed(feed(NAME, [block]), 1)
@@ -256,15 +252,21 @@ def _units_above(session: Session, unit_id: int, on: date) -> list[int]:
     return above
 
 
-def _meetings(session: Session, ids: Sequence[int]) -> list[Meeting]:
-    """The meetings with their kept bytes, a few hundred ids at a time."""
-    found: list[Meeting] = []
-    for start in range(0, len(ids), 500):
-        found += session.scalars(
-            select(Meeting)
-            .where(Meeting.id.in_(ids[start : start + 500]))
-            .options(undefer(Meeting.calendar_block), undefer(Meeting.neutral_block))
-            .execution_options(populate_existing=True)
+def _kept_rows(session: Session, state: Feed) -> list[Any]:
+    """The kept bytes of the feed's events with their revision, a few hundred ids at a time."""
+    kept = Meeting.neutral_block if state.is_neutral else Meeting.calendar_block
+    found: list[Any] = []
+    for start in range(0, len(state.meeting_ids), 500):
+        found += session.execute(
+            select(
+                Meeting.id,
+                Meeting.uid,
+                Meeting.sequence,
+                Meeting.modified_at,
+                Meeting.starts_at,
+                Meeting.state,
+                kept.label("kept"),
+            ).where(Meeting.id.in_(state.meeting_ids[start : start + 500]))
         )
     return found
 
@@ -288,15 +290,15 @@ def _renew(ids: Sequence[int]) -> None:
 
 
 def _blocks(
-    session: Session, state: Feed, meetings: Sequence[Meeting], organizer: Organizer
+    session: Session, state: Feed, rows: Sequence[Any], organizer: Organizer
 ) -> list[EventBlock]:
     points = _points(session, state)
     blocks = []
-    for meeting in meetings:
-        block = kept_block(meeting, organizer, is_neutral=state.is_neutral)
-        if point := points.get(meeting.id):
-            block = point_block(meeting, point, organizer, is_neutral=state.is_neutral)
-        if block is not None:
+    for row in rows:
+        if point := points.get(row.id):
+            meeting = session.get_one(Meeting, row.id)
+            blocks.append(point_block(meeting, point, organizer, is_neutral=state.is_neutral))
+        elif block := kept_block(row, organizer, row.kept):
             blocks.append(block)
     return blocks
 

@@ -1,6 +1,8 @@
 """What calendars say about a meeting: its facts from the rows, and the kept bytes of its event."""
 
 import hashlib
+from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,21 @@ KIND_NAMES = {
 }
 OFF_STATES = ("cancelled", "not_held")
 _STAMP_BYTES = 16
+
+
+class Revision(Protocol):
+    """What tells one revision of a meeting from the next: a meeting, or those columns of its row."""
+
+    @property
+    def uid(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def modified_at(self) -> datetime: ...
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def state(self) -> str: ...
 
 
 def facts_of(meeting: Meeting, point: MeetingPoint | None = None) -> MeetingFacts:
@@ -70,12 +87,11 @@ def keep_blocks(meeting: Meeting, organizer: Organizer) -> None:
     meeting.neutral_block = stamp + event_block(neutral(facts), organizer).content
 
 
-def kept_block(meeting: Meeting, organizer: Organizer, *, is_neutral: bool) -> EventBlock | None:
-    """Give the kept bytes if they are of the meeting's present revision and office, else None."""
-    kept = meeting.neutral_block if is_neutral else meeting.calendar_block
-    if not kept or kept[:_STAMP_BYTES] != _stamp(meeting, organizer):
+def kept_block(revision: Revision, organizer: Organizer, kept: bytes | None) -> EventBlock | None:
+    """Give kept bytes if they are of the meeting's present revision and office, else None."""
+    if not kept or kept[:_STAMP_BYTES] != _stamp(revision, organizer):
         return None
-    return EventBlock(meeting.starts_at, meeting.uid, kept[_STAMP_BYTES:])
+    return EventBlock(revision.starts_at, revision.uid, kept[_STAMP_BYTES:])
 
 
 def point_block(
@@ -86,7 +102,7 @@ def point_block(
     return event_block(neutral(facts) if is_neutral else facts, organizer)
 
 
-def _stamp(meeting: Meeting, organizer: Organizer) -> bytes:
+def _stamp(meeting: Revision, organizer: Organizer) -> bytes:
     revision = (
         f"{BLOCK_VERSION}|{organizer.address}|{organizer.name}|{meeting.sequence}"
         f"|{meeting.modified_at.timestamp()}|{meeting.starts_at.timestamp()}|{meeting.state}"
