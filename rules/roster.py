@@ -32,7 +32,7 @@ from rules.roster_columns import Column, Layout, Sheet, meaning_of
 from rules.roster_units import UnitBook
 from rules.text import fold
 
-MAX_ERRORS = 10_000
+MAX_ERRORS = 150_000
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ FIELD_LABELS: dict[str, str] = {
     "family": N_("Họ đệm"),
     "given": N_("Tên"),
     "unit": N_("Chi bộ"),
-    "parent_unit": N_("Đảng bộ"),
+    "parent_unit": N_("Đơn vị cấp trên (đảng bộ, phường)"),
     "birth": N_("Năm sinh"),
     "phone": N_("Số điện thoại"),
     "email": N_("E-mail"),

@@ -113,7 +113,7 @@ class UnitBook:
         raise CellFault(
             N_(
                 "Có %(count)s đơn vị tên “%(text)s”: %(which)s. "
-                "Hãy ghi mã đơn vị, hoặc thêm cột Đảng bộ."
+                "Hãy ghi mã đơn vị, hoặc thêm cột đơn vị cấp trên (Đảng bộ, Phường)."
             ),
             count=len(candidates),
             text=text[:60],
