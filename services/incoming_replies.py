@@ -196,6 +196,11 @@ def trouble() -> str:
     return row.value if row else ""
 
 
+def is_read() -> bool:
+    """Whether a mailbox is set at all."""
+    return office().imap is not None
+
+
 def _may_look(now: datetime) -> bool:
     """Claim this look; of several clocks one looks."""
     with writing() as session:
