@@ -470,6 +470,6 @@ def register_url(token: str) -> str:
 
 
 def qr_picture(text: str) -> Markup:
-    """A QR code as an inline SVG, without style attributes."""
+    """A QR code as an inline SVG that fills its box, without style attributes."""
     code = segno.make_qr(text, error="m")
-    return Markup(code.svg_inline(scale=5, border=4, light="#fff"))
+    return Markup(code.svg_inline(border=4, light="#fff", omitsize=True))

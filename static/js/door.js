@@ -12,8 +12,8 @@ export function start(section) {
 
   function show(answer) {
     if (!answer.code) return void location.reload();
-    const drawn = new DOMParser().parseFromString(answer.picture, "image/svg+xml").documentElement;
-    part("picture").replaceChildren(document.importNode(drawn, true));
+    const drawn = new DOMParser().parseFromString(answer.picture, "text/html");
+    part("picture").replaceChildren(drawn.querySelector("svg"));
     part("code").textContent = `${answer.code.slice(0, 4)} ${answer.code.slice(4)}`;
     part("waiting").textContent = answer.waiting.toLocaleString("vi");
     part("confirmed").textContent = answer.confirmed.toLocaleString("vi");
