@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from rules.clock import Daily
-from services import clock, reminders, roster, unit_changes
+from services import attendance_states, clock, reminders, roster, unit_changes
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class OnceADay:
 
 EVERY_TICK = (
     EveryTick("remind", lambda now: reminders.remind(now=now)),
+    EveryTick("lock_due_registers", lambda now: attendance_states.lock_due_registers(now=now)),
     EveryTick("delete_old_uploads", lambda now: roster.delete_old_uploads(now=now)),
 )
 

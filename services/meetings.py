@@ -111,9 +111,8 @@ def save_meeting(
 ) -> tuple[Change, ...]:
     """Change a draft or a published meeting; return what changed.
 
-    Guests of a published meeting hear of a new time, place or way in whatever `tell` says; it
-    only decides whether they hear of a corrected word. `seen_at` is the revision the person saw:
-    a change made meanwhile by somebody else is not overwritten.
+    Guests always hear of a new time, place or way in; `tell` decides about a corrected word.
+    `seen_at` is the revision the person saw: what somebody else changed is not overwritten.
     """
     with writing() as session:
         meeting = meeting_for(session, by, meeting_id, local_day(now), "staff")

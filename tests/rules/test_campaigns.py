@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_a_household_is_neither_exempt_nor_dead(kind):
     ],
 )
 def test_a_credit_needs_a_day_a_place_and_evidence(wrong):
-    credit = {
+    credit: dict[str, Any] = {
         "studied_on": date(2026, 11, 5),
         "opens_on": DAY,
         "today": date(2026, 11, 23),
