@@ -118,7 +118,8 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
     )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # A batch that takes longer than two seconds makes APScheduler warn of every tick it skips.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     Clock(create_app()).run()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -139,14 +139,15 @@ def lock_register(meeting_id: int, *, now: datetime, by: Actor) -> None:
 
 def lock_due_registers(*, now: datetime) -> int:
     """Lock the registers handed in whose meeting ended the set number of days ago; how many."""
+    days = setting_number(reading(), "register_lock_days")
+    is_due = and_(
+        Meeting.register_state == RegisterState.SUBMITTED,
+        Meeting.ends_at <= now - timedelta(days=days),
+    )
+    if reading().scalar(select(Meeting.id).where(is_due).limit(1)) is None:
+        return 0
     with writing() as session:
-        days = setting_number(session, "register_lock_days")
-        due = session.scalars(
-            select(Meeting).where(
-                Meeting.register_state == RegisterState.SUBMITTED,
-                Meeting.ends_at <= now - timedelta(days=days),
-            )
-        ).all()
+        due = session.scalars(select(Meeting).where(is_due)).all()
         for meeting in due:
             _hold_if_past(session, meeting, now, SYSTEM)
             meeting.register_state = RegisterState.LOCKED.value
