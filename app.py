@@ -88,6 +88,7 @@ def _office(settings: Config) -> office.Office:
         secret_key=settings.secret_key,
         mail_rate_per_minute=settings.mail_rate_per_minute,
         uploads=settings.instance / "uploads",
+        feeds_folder=settings.instance / "feeds",
         smtp=_smtp(settings),
         imap=_imap(settings),
         mailbox_folder=settings.instance / "mailbox",

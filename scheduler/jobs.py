@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from rules.clock import Daily
-from services import attendance_states, clock, reminders, roster, unit_changes
+from services import attendance_states, clock, incoming_replies, reminders, roster, unit_changes
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class OnceADay:
 EVERY_TICK = (
     EveryTick("remind", lambda now: reminders.remind(now=now)),
     EveryTick("lock_due_registers", lambda now: attendance_states.lock_due_registers(now=now)),
+    EveryTick("take_replies", lambda now: incoming_replies.take_new(now=now)),
     EveryTick("delete_old_uploads", lambda now: roster.delete_old_uploads(now=now)),
 )
 
@@ -41,6 +42,11 @@ ONCE_A_DAY = (
         "forget_old_runs",
         Daily(time(3, 0)),
         lambda slot, now: clock.forget_old_runs(slot, now=now),
+    ),
+    OnceADay(
+        "forget_old_mails",
+        Daily(time(3, 10)),
+        lambda slot, now: incoming_replies.forget_old_mails(slot, now=now),
     ),
     OnceADay(
         "warn_of_risk",

@@ -7,9 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from gateways.calendar import EventBlock, Organizer, checked_feed, feed
+from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, checked_feed, feed
+from gateways.errors import GatewayError
+from gateways.feed_store import FeedStore, KeptFeed
 from models import (
     FeedToken,
     Invitation,
@@ -42,6 +45,8 @@ from services.transaction import reading, writing
 
 SHOWN_STATES = ("published", "held", *OFF_STATES)
 NAME = "Lịch học tập"
+# What can go wrong while a feed is made; the last good answer is given instead.
+BROKEN = (SQLAlchemyError, GatewayError, OSError)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Feed:
     """A feed's state without its bytes: enough to answer 304, and to build them if asked."""
 
     token_id: int
+    token_hash: str
     person_id: int | None
     unit_id: int | None
     name: str
@@ -78,6 +84,8 @@ def feed_state(token: str, *, kind: str, now: datetime) -> Feed:
             FeedToken.token_hash == token_hash(token), FeedToken.revoked_at.is_(None)
         )
     )
+    if row is None:
+        _store().forget(token_hash(token))
     if row is None or (row.unit_id is not None) != (kind == "unit"):
         raise NotFound(N_("Không có lịch này. Hãy xin lại đường liên kết lịch."))
     if row.last_used_on != local_day(now):
@@ -89,9 +97,10 @@ def feed_state(token: str, *, kind: str, now: datetime) -> Feed:
 
 
 def feed_content(state: Feed) -> bytes:
-    """Join the kept events of a feed into a whole calendar, read back before it goes out.
+    """Join the kept events of a feed into a whole calendar, checked before it goes out.
 
-    Events whose kept bytes are of an older revision are written anew and kept.
+    Events whose kept bytes are of an older revision are written anew and kept. The answer is kept
+    on disk for the time when the database is away.
     """
     session = reading()
     organizer = organizer_of(session)
@@ -101,7 +110,19 @@ def feed_content(state: Feed) -> bytes:
         _renew(stale)
         rows = _kept_rows(session, state)
     blocks = _blocks(session, state, rows, organizer)
-    return checked_feed(feed(state.name, blocks), len(blocks))
+    content = checked_feed(feed(state.name, blocks), len(blocks))
+    kind = "unit" if state.unit_id is not None else "member"
+    _store().keep(state.token_hash, KeptFeed(kind, state.etag, state.modified_at, content))
+    return content
+
+
+def last_good(token: str, *, kind: str) -> KeptFeed | None:
+    """Give the answer this feed had last, without the database; one taken back has none.
+
+    A feed that answers with an error is switched off by Thunderbird until somebody restarts it.
+    """
+    kept = _store().kept(token_hash(token))
+    return kept if kept is not None and kept.kind == kind else None
 
 
 def create_member_feed(code: str, *, now: datetime, by: Actor, rotate: bool = False) -> str:
@@ -126,6 +147,7 @@ def revoke_feed(feed_id: int, *, now: datetime, by: Actor) -> tuple[str, str]:
             raise NotFound(N_("Không có đường liên kết lịch này."))
         _require_scope(session, row, now, by)
         row.revoked_at = now
+        _store().forget(row.token_hash)
         _record(session, row, "revoked", now, by)
         if row.unit_id is not None:
             return "unit", session.get_one(Unit, row.unit_id).code
@@ -169,6 +191,10 @@ def invitation_object(
     return calendar_object(session, meeting, guest, address, cancel=cancel, stamp=now)
 
 
+def _store() -> FeedStore:
+    return FeedStore(office().feeds_folder)
+
+
 def _state(session: Session, row: FeedToken, now: datetime) -> Feed:
     back = setting_number(session, "feed_days_back")
     ahead = setting_number(session, "feed_days_ahead")
@@ -188,13 +214,16 @@ def _state(session: Session, row: FeedToken, now: datetime) -> Feed:
         .limit(FEED_EVENTS)
     ).all()
     organizer = organizer_of(session)
-    digest = hashlib.sha256(f"{name}|{is_neutral}|{organizer}|{changed_at}".encode())
+    digest = hashlib.sha256(
+        f"{BLOCK_VERSION}|{name}|{is_neutral}|{organizer}|{changed_at}".encode()
+    )
     for one in rows:
         digest.update("|".join(map(str, one)).encode())
     modified = [one.modified_at for one in rows]
     moments = [row.created_at, *modified, *([changed_at] if changed_at else [])]
     return Feed(
         token_id=row.id,
+        token_hash=row.token_hash,
         person_id=row.person_id,
         unit_id=row.unit_id,
         name=name,
@@ -323,6 +352,7 @@ def _create(session: Session, *, now: datetime, by: Actor, rotate: bool, **subje
             select(FeedToken).filter_by(**subject).where(FeedToken.revoked_at.is_(None))
         ):
             old.revoked_at = now
+            _store().forget(old.token_hash)
             _record(session, old, "revoked", now, by)
     row = FeedToken(token_hash=token_hash(token), created_at=now, **subject)
     session.add(row)

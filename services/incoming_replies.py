@@ -401,7 +401,7 @@ def _take_bounce(session: Session, row: IncomingReply, bounce: Bounce, now: date
     row.speaker_id = message.speaker_id
     if message.person_id is None:
         return Judgement("for_review", "speaker_bounce")
-    outbox._mark_address(session, message, now)
+    outbox.mark_address(session, message, now)
     audit.record(
         session,
         now=now,

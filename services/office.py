@@ -19,6 +19,7 @@ class Office:
     imap: ImapSettings | None = None
     mailbox_folder: Path = Path("instance/mailbox")
     uploads: Path = Path("instance/uploads")
+    feeds_folder: Path = Path("instance/feeds")
 
     @property
     def domain(self) -> str:

@@ -436,7 +436,7 @@ def _note_failure(one: int, token: str, error: GatewayError, now: datetime) -> s
         )
         _apply(message, verdict)
         if error.bad_address:
-            _mark_address(session, message, now)
+            mark_address(session, message, now)
         return message.state
 
 
@@ -445,7 +445,7 @@ def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
     message.due_at = verdict.due_at or message.due_at
 
 
-def _mark_address(session: Session, message: OutgoingMessage, now: datetime) -> None:
+def mark_address(session: Session, message: OutgoingMessage, now: datetime) -> None:
     """An address that does not exist: flag the person and put the news on the call list."""
     person = session.get(Person, message.person_id) if message.person_id else None
     if person is None or message.meeting_id is None:

@@ -1,10 +1,20 @@
 """Calendar feeds over HTTP, and the pages where their secret addresses are made and ended."""
 
 import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -29,24 +39,37 @@ def unit_feed(token: str) -> Response:
 
 
 def _answer(token: str, kind: str) -> Response:
-    """200 with a whole calendar, 304 without touching an event, or 404; never HTML."""
+    """200 with a whole calendar, 304 without touching an event, or 404; never HTML.
+
+    When the database or the building fails, what was given last is given again.
+    """
     try:
         state = feeds.feed_state(token, kind=kind, now=now())
+        return _told(state.etag, state.modified_at, lambda: feeds.feed_content(state))
     except NotFound:
         return Response("Not found\n", 404, content_type="text/plain; charset=utf-8")
+    except feeds.BROKEN as error:
+        kept = feeds.last_good(token, kind=kind)
+        if kept is None:
+            raise
+        current_app.logger.error("a feed failed; its last good answer is given", exc_info=error)
+        return _told(kept.etag, kept.modified_at, lambda: kept.content)
+
+
+def _told(state_tag: str, modified_at: datetime, content: Callable[[], bytes]) -> Response:
     packs = request.accept_encodings["gzip"] > 0 and "Outlook" not in request.user_agent.string
-    etag = f"{state.etag}-gz" if packs else state.etag
-    if _is_known(etag, state.modified_at):
+    etag = f"{state_tag}-gz" if packs else state_tag
+    if _is_known(etag, modified_at):
         response = Response(status=304)
     else:
-        content = feeds.feed_content(state)
-        response = Response(gzip.compress(content, 6, mtime=0) if packs else content)
+        body = content()
+        response = Response(gzip.compress(body, 6, mtime=0) if packs else body)
         response.content_type = "text/calendar; charset=utf-8"
         response.headers["Content-Disposition"] = 'inline; filename="lich.ics"'
         if packs:
             response.headers["Content-Encoding"] = "gzip"
     response.set_etag(etag)
-    response.last_modified = state.modified_at
+    response.last_modified = modified_at
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = "private, no-cache"
     return response

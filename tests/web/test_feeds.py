@@ -1,8 +1,11 @@
 """Feeds over HTTP as calendar programs ask for them."""
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -152,3 +155,49 @@ def test_staff_of_another_ward_find_nothing(app: Flask, world: World, path: str)
     assert client.get("/subscriptions/members/DV001").status_code == 404
     assert client.post("/subscriptions/members/DV001").status_code == 404
     assert client.post("/subscriptions/1/revocation").status_code == 404
+
+
+@contextmanager
+def stopped(db: SQLAlchemy) -> Iterator[None]:
+    """The database out of reach: its file is gone and nothing can be opened in its place."""
+    db.session.remove()
+    db.engine.dispose()
+    assert db.engine.url.database is not None
+    file = Path(db.engine.url.database)
+    away = file.rename(file.with_suffix(".away"))
+    file.mkdir()
+    yield
+    file.rmdir()
+    away.rename(file)
+
+
+@pytest.mark.backends("sqlite")
+def test_a_feed_goes_on_with_its_last_good_answer_while_the_database_is_away(
+    client: FlaskClient, path: str, db: SQLAlchemy
+) -> None:
+    good = client.get(path)
+    with stopped(db):
+        kept = client.get(path)
+        assert (kept.status_code, kept.data) == (200, good.data)
+        assert kept.headers["ETag"] == good.headers["ETag"]
+        assert kept.content_type == good.content_type
+        assert client.head(path).headers["ETag"] == good.headers["ETag"]
+        packed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(packed.data) == good.data
+        asked = {"If-None-Match": good.headers["ETag"]}
+        assert client.get(path, headers=asked).status_code == 304
+        other = path.replace("/feeds/", "/feeds/units/")
+        assert client.get(other).status_code == 500
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.backends("sqlite")
+def test_an_address_taken_back_gives_nothing_even_while_the_database_is_away(
+    client: FlaskClient, path: str, db: SQLAlchemy
+) -> None:
+    assert client.get(path).status_code == 200
+    row = db.session.query(FeedToken).one()
+    feeds.revoke_feed(row.id, now=NOW, by=SYSTEM)
+    with stopped(db):
+        assert client.get(path).status_code == 500
+    assert client.get(path).status_code == 404
