@@ -6,6 +6,7 @@ from flask_babel import gettext as _
 
 from services import calls as call_lists
 from services import delivery, outbox
+from services import guests as guest_lists
 from web.identity import current_actor, now, requires
 
 bp = Blueprint("invitations", __name__)
@@ -73,6 +74,16 @@ def calls() -> str:
         done=done,
         units=call_lists.units_with_calls(by=current_actor(), now=now()),
     )
+
+
+@bp.get("/invitations/meetings/<int:meeting_id>")
+@requires("staff", "instructor", "reader")
+def guests(meeting_id: int) -> str:
+    """A meeting's guests: who has been told, and what they answered."""
+    page = max(request.args.get("page", 1, type=int), 1)
+    found = guest_lists.guest_list(meeting_id, now=now(), by=current_actor(), page=page)
+    pages = -(-found.total // guest_lists.PAGE_SIZE)
+    return render_template("invitations/guests.html", guests=found, page=page, pages=pages)
 
 
 @bp.post("/invitations/calls/<int:call_id>/tick")

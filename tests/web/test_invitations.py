@@ -239,3 +239,21 @@ def test_staff_never_read_a_sign_in_link_or_another_wards_mail(
         assert stranger.get(f"/mailbox/{mail.key}").status_code == 404
     administrator = signed_in(app.test_client(), world.accounts["quan"])
     assert administrator.get(f"/mailbox/{link.key}").status_code == 200
+
+
+def test_the_guest_list_says_who_was_told_and_who_answered(
+    app: Flask,
+    staff: FlaskClient,
+    client: FlaskClient,
+    meeting: Meeting,
+    world: World,
+    db: SQLAlchemy,
+) -> None:
+    outbox.send_due(delivery.transport(), clock=lambda: NOW)
+    path = path_of(reply_url(f"i{chis(meeting, world, db).id}"))
+    client.post(path, data={"answer": "declined", "excused": "1"})
+    page = staff.get(f"/invitations/meetings/{meeting.id}").get_data(as_text=True)
+    for word in ("Đỗ Thị Kim Chi", "qua thư", "xin phép", "cần gọi điện", "MỜI DỰ: Học tập"):
+        assert word in page, word
+    stranger = signed_in(app.test_client(), world.accounts["dung"])
+    assert stranger.get(f"/invitations/meetings/{meeting.id}").status_code == 404
