@@ -31,7 +31,7 @@ CHOICES = {
     "postgresql": ("postgresql",),
     "all": ("sqlite", "postgresql"),
 }
-TESTING = {"TESTING": True, "WTF_CSRF_ENABLED": False, "RATELIMIT_ENABLED": False}
+TESTING = {"TESTING": True, "WTF_CSRF_ENABLED": False}
 NO_POSTGRESQL = (
     "PostgreSQL's server programs (initdb, postgres) were not found: "
     "NOTHING WAS TESTED ON POSTGRESQL. Install the package postgresql."

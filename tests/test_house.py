@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 SPREADSHEETS = {"openpyxl", "xlsxwriter", "python_calamine", "defusedxml"}
 WEB_LIBRARIES = {
-    "flask", "flask_babel", "flask_limiter", "flask_login", "flask_wtf", "wtforms", "werkzeug",
+    "flask", "flask_babel", "flask_login", "flask_wtf", "wtforms", "werkzeug",
     "babel", "markupsafe", "jinja2", "segno",
 }  # fmt: skip
 
@@ -35,8 +35,7 @@ ROOMS = {
     "gateways": Room(
         {"gateways", "rules"},
         SPREADSHEETS
-        | {"icalendar", "holidays", "phonenumbers", "argon2", "jinja2", "markupsafe", "segno"}
-        | {"email_validator"},
+        | {"icalendar", "holidays", "phonenumbers", "argon2", "jinja2", "markupsafe", "segno"},
     ),
     "services": Room({"services", "models", "gateways", "planner", "rules"}, {"sqlalchemy"}),
     "web": Room({"web", "services", "rules"}, WEB_LIBRARIES),
