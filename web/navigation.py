@@ -70,6 +70,7 @@ GROUPS = (
             Entry(N_("Đơn vị"), "units.index", "building", READERS),
             Entry(N_("Nhập danh sách"), "roster.index", "upload", STAFF),
             Entry(N_("Thư mời & hộp thư đi"), "invitations.index", "mail", STAFF),
+            Entry(N_("Thư trả lời cần xem"), "reply_review.index", "inbox", STAFF),
             Entry(N_("Danh sách gọi điện"), "invitations.calls", "phone", TAKERS),
         ),
     ),

@@ -17,6 +17,7 @@ from services import feeds, office
 from tests.clients.readers import Told, by_icalendar
 from tests.clients.subscribers import Radicale, Vdirsyncer, served
 from tests.clients.test_objects import FACTS, LIFE, OFFICE, revised
+from tests.web.test_feeds import stopped
 from tests.world import NOW, World, build_world
 
 pytestmark = [pytest.mark.clients, pytest.mark.backends("sqlite")]
@@ -172,3 +173,17 @@ def test_the_day_a_feed_is_asked_for_is_noted_without_changing_it(
     assert before == after
     (line,) = feeds.member_feeds("DV001", now=NOW, by=SYSTEM)[1]
     assert line.last_used_on == local_day(datetime.now(LOCAL))
+
+
+def test_a_subscriber_keeps_everything_while_the_database_is_away(
+    app: Flask, world: World, db: SQLAlchemy, tmp_path: Path, today: datetime
+) -> None:
+    meetings = invite(world, db, 5, today)
+    with served(app) as base:
+        phone = Vdirsyncer(tmp_path / "phone", feed_address(base))
+        assert phone.sync()
+        with stopped(db):
+            assert phone.sync()
+            assert phone.kept() == expected(meetings)
+        assert phone.sync()
+    assert phone.kept() == expected(meetings)
