@@ -1,15 +1,19 @@
 """The door over HTTP: scanning is looking, only a POST claims, and no page lists names to members."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from models import Claim
 from models import db as handle
 from rules.permissions import SYSTEM
 from services import feeds
 from services.meeting_links import create_meeting_link
-from tests.world import add_meeting, build_world, signed_in
+from tests.world import add_meeting, add_person, build_world, signed_in
 
 SOON = timedelta(minutes=20)
 
@@ -41,6 +45,21 @@ def entered(client, meeting, code: str) -> str:
 def claims() -> int:
     handle.session.expire_all()
     return handle.session.query(Claim).count()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What the database is asked meanwhile."""
+    ran: list[str] = []
+
+    def note(*asked: object) -> None:
+        ran.append(str(asked[2]))
+
+    event.listen(handle.engine, "before_cursor_execute", note)
+    try:
+        yield ran
+    finally:
+        event.remove(handle.engine, "before_cursor_execute", note)
 
 
 def hien(text: str, **more: str) -> dict[str, str]:
@@ -178,3 +197,28 @@ def test_a_cancelled_meeting_shows_no_code_on_its_screen(staff, meeting):
     page = staff.get(f"/attendance/{meeting.id}/door").text
     assert "không diễn ra" in page
     assert "Quét mã để báo có mặt" not in page
+
+
+def test_the_page_that_makes_a_calendar_address_gives_the_card_too(app, staff):
+    page = staff.post("/subscriptions/members/DV002")
+    card = re.search(r"/card/[\w-]{40,}", page.text)
+    assert card is not None
+    assert "DV002" in app.test_client().get(card[0]).text
+
+
+def test_forty_claims_cost_no_more_queries_than_one(client, staff, meeting, world):
+    def cost() -> int:
+        with statements() as ran:
+            assert staff.get(f"/attendance/{meeting.id}/claims").status_code == 200
+        return len(ran)
+
+    now = datetime.now(UTC)
+    first = add_person("DV100", "Lê Một", world.units["cell-1"])
+    handle.session.add(Claim(meeting_id=meeting.id, person_id=first.id, claimed_at=now))
+    handle.session.commit()
+    few = cost()
+    for number in range(40):
+        one = add_person(f"DV2{number:02}", f"Lê Văn {number}", world.units["cell-1"])
+        handle.session.add(Claim(meeting_id=meeting.id, person_id=one.id, claimed_at=now))
+    handle.session.commit()
+    assert 0 < cost() <= few
