@@ -32,28 +32,15 @@ PUBLIC = {
     "replies.save": "a signed link in a mail is its own key",
     "reminders.show": "a signed link in a mail is its own key",
     "reminders.save": "a signed link in a mail is its own key",
-    "attendance.register": "checks the meeting's link or the sign-in itself",
-    "door.show": "checks the meeting's link or the sign-in itself",
-    "door.code": "checks the meeting's link or the sign-in itself",
-    "door.claims": "checks the meeting's link or the sign-in itself",
-    "door.confirm": "checks the meeting's link or the sign-in itself",
-    "door.refuse": "checks the meeting's link or the sign-in itself",
-    "door.scan_form": "checks the meeting's link or the sign-in itself",
-    "door.scan": "checks the meeting's link or the sign-in itself",
     "door.enter": "the code on the door's screen is its own key",
     "door.claim": "the code on the door's screen is its own key",
     "door.forget": "the code on the door's screen is its own key",
     "door.card": "a feed's secret address is its own key",
     "paper.find": "turns a printed code into an address that checks for itself",
-    "paper.show": "checks the meeting's link or the sign-in itself",
-    "paper.edit": "checks the meeting's link or the sign-in itself",
-    "paper.save": "checks the meeting's link or the sign-in itself",
-    "attendance_report.show": "checks the meeting's link or the sign-in itself",
-    "register_links.index": "checks the meeting's link or the sign-in itself",
-    "register_links.create": "checks the meeting's link or the sign-in itself",
-    "register_links.revoke": "checks the meeting's link or the sign-in itself",
-    "attendance.record": "checks the meeting's link or the sign-in itself",
 }
+AT_A_REGISTER = "/attendance/<int:meeting_id>"
+"""Pages of one meeting's register: open to its link as well as to a sign-in, so they ask for
+either themselves. What they must do with everybody else is tested below."""
 OUTSIDERS = ("dung", "doc", "binh")
 
 
@@ -89,7 +76,9 @@ def test_every_address_is_guarded_or_named_as_public(app: Flask) -> None:
     unguarded = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
-        if not guard(app, rule.endpoint) and rule.endpoint not in PUBLIC
+        if not guard(app, rule.endpoint)
+        and rule.endpoint not in PUBLIC
+        and not rule.rule.startswith(AT_A_REGISTER)
     }
     assert unguarded == set()
 
@@ -110,6 +99,23 @@ def test_no_write_is_done_for_a_stranger(app: Flask, world: World) -> None:
             if guard(app, rule.endpoint):
                 answer = client.open(address(rule), method=method, data={})
                 assert answer.status_code in (302, 401, 405), rule
+
+
+@pytest.mark.parametrize("who", [None, "dung"])
+def test_a_register_is_closed_to_strangers_and_to_other_units(
+    app: Flask, world: World, who: str | None
+) -> None:
+    client = app.test_client()
+    if who is not None:
+        signed_in(client, world.accounts[who])
+    for method in ("GET", "POST"):
+        for rule in rules(app, method):
+            if rule.rule.startswith(AT_A_REGISTER):
+                here = client.open(address(rule), method=method, json={"marks": []})
+                nowhere = address(rule).replace("/attendance/1", "/attendance/999999")
+                there = client.open(nowhere, method=method, json={"marks": []})
+                assert here.status_code in (302, 401, 404, 422), (rule, method)
+                assert here.status_code == there.status_code, (rule, method)
 
 
 def test_every_write_without_the_page_token_is_refused(
