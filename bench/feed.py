@@ -62,7 +62,7 @@ def measured(folder: Path, events: int, seconds: float) -> dict[str, Figure]:
         "EVENTS": str(events),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "bench.feed_rows", str(events)],
+        [sys.executable, "-m", "bench.parts.feed_rows", str(events)],
         cwd=ROOT,
         env=environment,
         check=True,
@@ -76,7 +76,7 @@ def measured(folder: Path, events: int, seconds: float) -> dict[str, Figure]:
         figures["ours, 200"] = ours.ask(path, seconds)
         figures["ours, 200 gzip"] = ours.ask(path, seconds, {"Accept-Encoding": "gzip"})
         figures["ours, 304"] = ours.ask(path, seconds, {"If-None-Match": ours.etag})
-    with running(environment, "bench.plain_feed:create_app") as plain:
+    with running(environment, "bench.parts.plain_feed:create_app") as plain:
         figures["icalendar per request"] = plain.ask("/plain.ics", seconds)
         figures["floor, 200"] = plain.ask("/floor.ics", seconds)
         figures["floor, 304"] = plain.ask("/floor.ics", seconds, {"If-None-Match": '"same"'})
