@@ -71,7 +71,7 @@ def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]
     ):
         for chunk in _chunks(sorted(ids)):
             changed += _write_differences(
-                session, _differences(session, campaign_id, column, chunk, its_rule)
+                session, _differences(session, campaign_id, column, chunk, its_rule, lock=True)
             )
     return changed
 
@@ -392,12 +392,17 @@ def _differences(
     column: InstrumentedAttribute[int | None],
     ids: Sequence[int],
     rule: CompletionRule,
+    *,
+    lock: bool = False,
 ) -> list[_Difference]:
-    entries = session.execute(
-        select(RollEntry.id, column, RollEntry.covered_on, RollEntry.covered_round).where(
-            RollEntry.campaign_id == campaign_id, column.in_(ids)
-        )
-    ).all()
+    """`lock` holds the entries until the transaction ends: two meetings marking one person at
+    the same moment would otherwise each count only their own mark (PostgreSQL)."""
+    wanted = (
+        select(RollEntry.id, column, RollEntry.covered_on, RollEntry.covered_round)
+        .where(RollEntry.campaign_id == campaign_id, column.in_(ids))
+        .order_by(RollEntry.id)
+    )
+    entries = session.execute(wanted.with_for_update() if lock else wanted).all()
     if not entries:
         return []
     attended = _attended(session, campaign_id, column.key, ids)
