@@ -1,5 +1,6 @@
 """The figures of coverage: who counts, how many are needed, and how a percentage is shown."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -48,12 +49,13 @@ class Figure:
         return self.covered > self.eligible
 
 
-class _Measured:
+class _Measured(ABC):
     """What every figure tells, taken from the one `Figure` beneath it."""
 
     @property
+    @abstractmethod
     def figure(self) -> Figure:
-        raise NotImplementedError
+        """The covered over the eligible, against the target."""
 
     @property
     def need(self) -> int:
