@@ -1,13 +1,14 @@
 """Calendar objects as bytes: one event, a whole feed, an invitation, a cancellation."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from icalendar import (
+    Alarm,
     Calendar,
     Component,
     Event,
@@ -31,6 +32,7 @@ _BEGIN = b"BEGIN:VCALENDAR\r\n"
 _END = b"END:VCALENDAR\r\n"
 _EVENT_BEGIN = b"\r\nBEGIN:VEVENT\r\n"
 _EVENT_END = b"\r\nEND:VEVENT\r\n"
+_ONE_EVENT_END = b"END:VEVENT\r\n"
 
 
 class Method(StrEnum):
@@ -76,6 +78,24 @@ def event_block(facts: MeetingFacts, organizer: Organizer) -> EventBlock:
     event.add("STATUS", "CANCELLED" if facts.cancelled else "CONFIRMED")
     content = _read_back(_bytes(event), facts.uid)
     return EventBlock(facts.starts_at.astimezone(UTC), facts.uid, content)
+
+
+def with_alarm(block: EventBlock, minutes: int) -> EventBlock:
+    """Give the event with an alarm so long before its start, as the library itself would write it.
+
+    The alarm is the same lines for every event, so they are put in instead of kept a second time.
+    """
+    body = block.content.removesuffix(_ONE_EVENT_END)
+    return replace(block, content=body + _alarm(minutes) + _ONE_EVENT_END)
+
+
+@lru_cache(maxsize=64)
+def _alarm(minutes: int) -> bytes:
+    alarm = Alarm()
+    alarm.add("ACTION", "DISPLAY")
+    alarm.add("DESCRIPTION", "Sắp đến giờ")
+    alarm.add("TRIGGER", -timedelta(minutes=minutes))
+    return _bytes(alarm)
 
 
 def feed(name: str, blocks: Iterable[EventBlock]) -> bytes:

@@ -4,6 +4,7 @@ from models.accounts import Account, Attempt, MeetingLink, RoleGrant, SignIn, Si
 from models.attendance import HeadCount, Mark, RegisterLine, UnlockRequest, WalkIn
 from models.audit import AuditEntry, ClockTick, JobRun, Setting
 from models.base import Base, Model, UtcDateTime, db
+from models.busy import BusyTime
 from models.campaigns import (
     Campaign,
     CampaignTarget,
@@ -41,6 +42,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Base",
+    "BusyTime",
     "CalendarDay",
     "CallListEntry",
     "Campaign",

@@ -21,7 +21,8 @@ class OutgoingMessage(Model):
     """A mail that is due: written in the transaction of its cause, sent by the scheduler.
 
     `body` is the whole message as it goes out (bytes, CRLF), so that a repeated try is identical.
-    `dedup_key` makes one cause one message. A claim holds the lease until `lease_until` under
+    `dedup_key` makes one cause one message. Messages of one `bundle` (the meetings of a course, to
+    one person) leave as one letter. A claim holds the lease until `lease_until` under
     `lease_token`. `sequence` is the meeting's SEQUENCE the message speaks of.
     """
 
@@ -29,6 +30,7 @@ class OutgoingMessage(Model):
     __table_args__ = (
         Index("ix_outgoing_message_state_due_at", "state", "due_at"),
         Index("ix_outgoing_message_meeting_id_person_id", "meeting_id", "person_id"),
+        Index("ix_outgoing_message_bundle", "bundle"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,6 +59,7 @@ class OutgoingMessage(Model):
     speaker_id: Mapped[int | None] = mapped_column(ForeignKey("speaker.id", ondelete="RESTRICT"))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
     sequence: Mapped[int] = mapped_column(Integer, default=0)
+    bundle: Mapped[str | None] = mapped_column(String(80))
     state: Mapped[str] = mapped_column(
         one_of(
             "message_state", "queued", "claimed", "sending", "sent", "failed", "dead", "dropped"

@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 
 from rules.days import LOCAL, instant, local_day
@@ -10,8 +10,11 @@ from rules.refusals import N_, Malformed
 
 NEUTRAL_TITLE = "Học tập"
 CANCELLED_PREFIX = "ĐÃ HUỶ: "
+DONE_PREFIX = "Đã học: "
 CANCELLED_DAYS = 30
 FEED_EVENTS = 1000
+FEED_OCTETS = 1_000_000
+ALARM_MINUTES = (30, 120, 24 * 60)
 TITLE_CHARACTERS = 200
 TEXT_CHARACTERS = 2000
 
@@ -86,6 +89,29 @@ def next_last_modified(previous: datetime | None, now: datetime) -> datetime:
 def neutral(facts: MeetingFacts) -> MeetingFacts:
     """Say only that there is study, when and where: membership reveals political affiliation."""
     return replace(facts, summary=NEUTRAL_TITLE, description="", categories=())
+
+
+def done(facts: MeetingFacts) -> MeetingFacts:
+    """Say that this person has met the obligation already.
+
+    A second later than the meeting itself, since ICSx5 takes over only what is strictly newer.
+    """
+    return replace(
+        facts,
+        summary=DONE_PREFIX + facts.summary,
+        last_modified_at=facts.last_modified_at + timedelta(seconds=1),
+    )
+
+
+def is_met(starts_at: datetime, covered_on: date | None) -> bool:
+    """Whether a meeting asks nothing more of somebody who has done the study since that day."""
+    return covered_on is not None and local_day(starts_at) > covered_on
+
+
+def takes_packed(user_agent: str, plain_agents: str) -> bool:
+    """Whether a calendar program may be sent gzip; some, named by the board, fail on it."""
+    named = (name.strip().lower() for name in plain_agents.split(","))
+    return not any(name and name in user_agent.lower() for name in named)
 
 
 def feed_window(now: datetime, days_back: int, days_ahead: int) -> tuple[datetime, datetime]:

@@ -1,11 +1,11 @@
 """The board's choices that are data: typed settings, days off and working days, reminders."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from gateways.holidays import (
@@ -25,6 +25,10 @@ from services.transaction import reading, writing
 
 MEETING_KINDS = ("study", "class", "outreach", "cell")
 DAY_KINDS = ("off", "working")
+_CHOSEN = select(Setting.value).where(Setting.key == bindparam("name"))
+_SEVERAL = select(Setting.key, Setting.value).where(
+    Setting.key.in_(bindparam("names", expanding=True))
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,24 @@ SPECS = {
             730,
         ),
         SettingSpec(
+            "feed_marks_done",
+            "flag",
+            "1",
+            N_("Lịch điện thoại ghi “Đã học” ở buổi của đợt đã hoàn thành"),
+            N_("Bỏ chọn thì những buổi ấy rời khỏi lịch của người đã học."),
+        ),
+        SettingSpec(
+            "feed_plain_agents",
+            "text",
+            "Outlook",
+            N_("Chương trình lịch không nhận tệp nén"),
+            N_(
+                "Tên trong User-Agent, cách nhau bằng dấu phẩy; các chương trình khác được gửi nén."
+            ),
+            0,
+            200,
+        ),
+        SettingSpec(
             "neutral_titles",
             "flag",
             "1",
@@ -158,9 +180,16 @@ def setting_text(session: Session, key: str) -> str:
     return _value(session, key)
 
 
+def settings_of(session: Session, keys: Iterable[str]) -> dict[str, str]:
+    """Several settings in one look-up, as they are stored."""
+    wanted = tuple(keys)
+    chosen = dict(session.execute(_SEVERAL, {"names": wanted}).tuples().all())
+    return {key: chosen.get(key, SPECS[key].default) for key in wanted}
+
+
 def _value(session: Session, key: str) -> str:
-    row = session.get(Setting, key)
-    return row.value if row is not None else SPECS[key].default
+    chosen: str | None = session.scalar(_CHOSEN, {"name": key})
+    return SPECS[key].default if chosen is None else chosen
 
 
 def save_settings(values: Mapping[str, str], *, now: datetime, by: Actor) -> None:
