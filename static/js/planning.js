@@ -51,6 +51,22 @@ function asEvent(meeting) {
   };
 }
 
+const DAY_MS = 24 * 3600 * 1000;
+const MOST_SHOWN = 3;
+
+/** Rows as tall as the busiest day needs, up to three meetings; the rest stand behind "+ n". */
+function heightFor(weeks, days, meetings) {
+  const perDay = new Map();
+  for (const { on } of days) perDay.set(on, 0.5);
+  for (const { starts_at: starts } of meetings) {
+    const day = starts.slice(0, 10);
+    perDay.set(day, (perDay.get(day) ?? 0) + 1);
+  }
+  const busiest = Math.max(1, ...perDay.values());
+  const row = 2.25 + Math.min(busiest, MOST_SHOWN) * 3.25 + (busiest > MOST_SHOWN ? 1.75 : 0.5);
+  return `${7 + weeks * row}rem`;
+}
+
 const GRID_ROLES = ["table", "rowgroup", "row", "columnheader", "cell", "list", "listitem"];
 const GRID = GRID_ROLES.map((role) => `[role="${role}"]`).join();
 
@@ -82,6 +98,8 @@ export function start(box) {
     query.set("start", info.startStr.slice(0, 10));
     query.set("end", info.endStr.slice(0, 10));
     const answer = await get(`${box.dataset.feed}?${query}`);
+    const weeks = Math.round((info.end - info.start) / DAY_MS / 7);
+    if (weeks > 1) calendar.setOption("height", heightFor(weeks, answer.days, answer.meetings));
     const days = answer.days.map((day) => ({
       id: `day-${day.on}`,
       start: `${day.on}T00:00`,
@@ -140,7 +158,7 @@ export function start(box) {
 
   box.hidden = false;
   document.querySelector("[data-calendar-fallback]").hidden = true;
-  window.EventCalendar.create(box, {
+  const calendar = window.EventCalendar.create(box, {
     view: NARROW.matches ? "listWeek" : "dayGridMonth",
     date: `${box.dataset.on}T00:00`,
     locale: box.dataset.language,
@@ -172,6 +190,7 @@ export function start(box) {
     eventStartEditable: mayPlan,
     eventDurationEditable: false,
     eventSources: [{ events: (info) => load(info).catch((error) => (say(error.message, "bad"), [])) }],
+    loading: (isLoading) => box.setAttribute("aria-busy", String(isLoading)),
     eventContent: content,
     eventClick: ({ event }) => {
       if (event.extendedProps.url) window.location.assign(event.extendedProps.url);
