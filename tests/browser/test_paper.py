@@ -6,13 +6,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server
-from tests.browser.test_attendance import new_register, open_register, stored
+from tests.browser.test_attendance import new_register, stored
+from tests.browser.test_door import open_link
 
 
 @pytest.fixture
 def register(server: Server, page: Page) -> dict[str, Any]:
     made = new_register(server)
-    open_register(page, made)
+    open_link(page, made)
     page.goto(f"/attendance/{made['id']}/paper/entry")
     expect(page.locator('[data-paper="keys"]')).to_be_visible()
     return made
