@@ -3,8 +3,6 @@
 import sys
 from datetime import UTC, datetime, timedelta
 
-from flask_migrate import upgrade
-
 from app import create_app
 from models import Invitation, Meeting, db
 from rules.permissions import SYSTEM
@@ -15,7 +13,7 @@ from tests.world import NOW, build_world
 def main(events: int) -> str:
     """Write so many published meetings with one guest; gives the path of that guest's feed."""
     with create_app().app_context():
-        upgrade()
+        db.create_all()
         world = build_world()
         first = datetime.now(UTC).replace(microsecond=0)
         meetings = [
