@@ -122,7 +122,7 @@ TAKER_SENTENCES = {
     Outcome.CONFIRMED: N_("Đã ghi %(name)s có mặt."),
     Outcome.ALREADY: N_("%(name)s đã được ghi có mặt từ trước."),
     Outcome.OTHER_MEETING: N_(
-        "%(name)s không có trong danh sách này mà ở buổi %(elsewhere)s. "
+        "Người có mã này không ở danh sách này mà ở buổi %(elsewhere)s. "
         "Nếu vẫn dự ở đây, hãy thêm người ở sổ điểm danh."
     ),
     Outcome.NOT_ON_ROLL: N_(

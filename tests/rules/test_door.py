@@ -98,3 +98,9 @@ def test_the_given_name_is_enough_with_or_without_its_marks():
     assert not names_agree("Nguyễn", "Nguyễn Thị Hiền")
     assert not names_agree("", "Nguyễn Thị Hiền")
     assert not names_agree("\u200b", "Nguyễn Thị Hiền")
+
+
+def test_a_taker_is_told_the_names_of_their_own_list_only():
+    named = {one for one, sentence in TAKER_SENTENCES.items() if "%(name)s" in sentence}
+    assert named == {Outcome.CONFIRMED, Outcome.ALREADY}
+    assert not any("%(name)s" in sentence for sentence in MEMBER_SENTENCES.values())
