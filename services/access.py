@@ -1,9 +1,20 @@
 """What an actor may see and change: units by subtree and link, meetings by unit and enrolment."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, false, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from models import (
@@ -19,6 +30,7 @@ from rules.permissions import Actor
 from rules.refusals import N_, NotAllowed, NotFound
 
 ALL_ROLES = ("admin", "staff", "instructor", "reader")
+_MEETING = select(Meeting).where(Meeting.id == bindparam("meeting"))
 
 
 def on_day(table: type[UnitParent] | type[UnitLink], on: date) -> ColumnElement[bool]:
@@ -31,6 +43,12 @@ def subtree(unit_ids: set[int] | frozenset[int], on: date) -> Select[tuple[int]]
 
     A Party unit brings with it the residential units it answers for (`unit_link`) and theirs.
     """
+    return _subtree(frozenset(unit_ids), on)
+
+
+@lru_cache(maxsize=512)
+def _subtree(unit_ids: frozenset[int], on: date) -> Select[tuple[int]]:
+    """The statement alone, kept: writing it down costs more time than the database's answer."""
     tree = select(Unit.id.label("id")).where(Unit.id.in_(unit_ids)).cte(recursive=True)
     below = (
         select(UnitParent.unit_id)
@@ -130,9 +148,11 @@ def meetings_visible_to(by: Actor, on: date, *roles: str) -> ColumnElement[bool]
 
 def meeting_for(session: Session, by: Actor, meeting_id: int, on: date, *roles: str) -> Meeting:
     """The meeting if it is within the actor's reach (for these roles when changing), else NotFound."""
-    meeting = session.scalar(
-        select(Meeting).where(Meeting.id == meeting_id, meetings_visible_to(by, on, *roles))
-    )
+    if by.meeting_id == meeting_id:
+        statement = _MEETING
+    else:
+        statement = _MEETING.where(meetings_visible_to(by, on, *roles))
+    meeting = session.scalar(statement, {"meeting": meeting_id})
     if meeting is None:
         raise NotFound(N_("Không tìm thấy buổi này trong phạm vi của bạn."))
     return meeting

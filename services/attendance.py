@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from models import AuditEntry, HeadCount, Mark, Meeting, RegisterLine, WalkIn
 from rules.attendance import (
@@ -63,6 +64,13 @@ _FACTS_OF = _FACTS.where(_MARK.c.subject.in_(bindparam("subjects", expanding=Tru
 _FACTS_BY_ID = _FACT.where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
 _STAMPS_BY_ID = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES)).where(
     _MARK.c.id.in_(bindparam("ids", expanding=True))
+)
+_COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
+_MEETING: Any = inspect(Meeting).local_table
+_COUNT = (
+    update(_MEETING)
+    .where(_MEETING.c.id == bindparam("meeting"))
+    .values({name: bindparam(f"new_{name}") for name in _COUNTERS})
 )
 _DELETE_LINES = delete(_LINE).where(
     _LINE.c.meeting_id == bindparam("meeting"),
@@ -254,7 +262,6 @@ def _record(
         if batch.kept:
             _apply(session, batch, before, by)
             _log(session, batch, now, by, device)
-        session.flush()
         register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
         return Recorded(verdicts, register)
 
@@ -319,14 +326,26 @@ def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by
     after = {subject: _status(batch.ledger[subject]) for subject in touched}
     _write_lines(session, meeting, touched, batch.ledger, _known_stamps(batch))
     came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
-    meeting.present_count += came
-    meeting.visits_count += came
-    meeting.register_version += 1
-    meeting.register_state = state_after_mark(RegisterState(meeting.register_state)).value
+    _count(session, meeting, came)
     changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
     if meeting.campaign_id is not None and meeting.state in TAKES_PLACE and changed:
-        session.flush()
         refresh_subjects(session, meeting.campaign_id, changed)
+
+
+def _count(session: Session, meeting: Meeting, came: int) -> None:
+    """Add to the meeting's counters; its row is locked, so what was read still holds."""
+    state = state_after_mark(RegisterState(meeting.register_state)).value
+    counters: dict[str, object] = {
+        "present_count": meeting.present_count + came,
+        "visits_count": meeting.visits_count + came,
+        "register_version": meeting.register_version + 1,
+        "register_state": state,
+    }
+    session.execute(
+        _COUNT, {"meeting": meeting.id, **{f"new_{name}": one for name, one in counters.items()}}
+    )
+    for name, value in counters.items():
+        set_committed_value(meeting, name, value)
 
 
 def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:

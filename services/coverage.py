@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    func,
+    inspect,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
@@ -54,6 +64,60 @@ from services.units import grassroots_of, natural_key, unit_by_code, unit_names_
 
 CHUNK = 400
 TAKES_PLACE = ("published", "held")
+
+# What a mark asks of its campaign, once for people and once for households, written down once.
+_ENTRY: Any = inspect(RollEntry).local_table
+_KEYS = ("person_id", "household_id")
+_RULE = select(Campaign.completion_rule, Campaign.completion_count).where(
+    Campaign.id == bindparam("campaign")
+)
+_TOPICS = select(CampaignTopic.id).where(CampaignTopic.campaign_id == bindparam("campaign"))
+_ENTRIES = {
+    key: select(
+        RollEntry.id, getattr(RollEntry, key), RollEntry.covered_on, RollEntry.covered_round
+    )
+    .where(
+        RollEntry.campaign_id == bindparam("campaign"),
+        getattr(RollEntry, key).in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(RollEntry.id)
+    for key in _KEYS
+}
+_LOCKED = {key: entries.with_for_update() for key, entries in _ENTRIES.items()}
+_CREDITS = select(ExternalCredit).where(
+    ExternalCredit.campaign_id == bindparam("campaign"),
+    ExternalCredit.person_id.in_(bindparam("ids", expanding=True)),
+    ExternalCredit.annulled_at.is_(None),
+)
+_COVER = (
+    update(_ENTRY)
+    .where(_ENTRY.c.id == bindparam("entry"))
+    .values(covered_on=bindparam("since"), covered_round=bindparam("its_round"))
+)
+
+
+def _sittings_of(key: str) -> Select[*tuple[Any, ...]]:
+    """Every sitting of a campaign that these people (or households) attended.
+
+    `campaign_id + 0` keeps SQLite from starting at the campaign's meetings: the few subjects'
+    own lines are the short way in.
+    """
+    subject = getattr(RegisterLine, key)
+    return (
+        select(subject, Meeting.id, Meeting.starts_at, Meeting.campaign_topic_id, Meeting.is_makeup)
+        .select_from(RegisterLine)
+        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
+        .where(
+            subject.in_(bindparam("ids", expanding=True)),
+            RegisterLine.status.in_([str(status) for status in ATTENDING]),
+            Meeting.campaign_id + 0 == bindparam("campaign"),
+            Meeting.counting == "roll",
+            Meeting.state.in_(TAKES_PLACE),
+        )
+    )
+
+
+_ATTENDED = {key: _sittings_of(key) for key in _KEYS}
 
 
 def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]) -> int:
@@ -373,16 +437,10 @@ def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _completion_rule(session: Session, campaign_id: int) -> CompletionRule:
-    kind, count = session.execute(
-        select(Campaign.completion_rule, Campaign.completion_count).where(
-            Campaign.id == campaign_id
-        )
-    ).one()
+    kind, count = session.execute(_RULE, {"campaign": campaign_id}).one()
     topics: Iterable[int] = ()
     if kind == "all_topics":
-        topics = session.scalars(
-            select(CampaignTopic.id).where(CampaignTopic.campaign_id == campaign_id)
-        )
+        topics = session.scalars(_TOPICS, {"campaign": campaign_id})
     return CompletionRule(kind, frozenset(topics), count)
 
 
@@ -397,12 +455,8 @@ def _differences(
 ) -> list[_Difference]:
     """`lock` holds the entries until the transaction ends: two meetings marking one person at
     the same moment would otherwise each count only their own mark (PostgreSQL)."""
-    wanted = (
-        select(RollEntry.id, column, RollEntry.covered_on, RollEntry.covered_round)
-        .where(RollEntry.campaign_id == campaign_id, column.in_(ids))
-        .order_by(RollEntry.id)
-    )
-    entries = session.execute(wanted.with_for_update() if lock else wanted).all()
+    asked = {"campaign": campaign_id, "ids": ids}
+    entries = session.execute((_LOCKED if lock else _ENTRIES)[column.key], asked).all()
     if not entries:
         return []
     attended = _attended(session, campaign_id, column.key, ids)
@@ -421,34 +475,15 @@ def _differences(
 def _attended(
     session: Session, campaign_id: int, key: str, ids: Sequence[int]
 ) -> defaultdict[int | None, list[Attended]]:
-    """Every sitting of the campaign that these people (or households) attended, and their credits.
-
-    `campaign_id + 0` keeps SQLite from starting at the campaign's meetings: the few subjects'
-    own lines are the short way in.
-    """
-    subject = getattr(RegisterLine, key)
+    """Every sitting of the campaign that these people (or households) attended, and their credits."""
+    asked = {"campaign": campaign_id, "ids": ids}
     attended: defaultdict[int | None, list[Attended]] = defaultdict(list)
-    lines = session.execute(
-        select(subject, Meeting.id, Meeting.starts_at, Meeting.campaign_topic_id, Meeting.is_makeup)
-        .select_from(RegisterLine)
-        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
-        .where(
-            subject.in_(ids),
-            RegisterLine.status.in_([str(status) for status in ATTENDING]),
-            Meeting.campaign_id + 0 == campaign_id,
-            Meeting.counting == "roll",
-            Meeting.state.in_(TAKES_PLACE),
-        )
-    )
-    for subject_id, meeting_id, starts_at, topic_id, is_makeup in lines:
+    for subject_id, meeting_id, starts_at, topic_id, is_makeup in session.execute(
+        _ATTENDED[key], asked
+    ):
         attended[subject_id].append(Attended(meeting_id, local_day(starts_at), topic_id, is_makeup))
     if key == "person_id":
-        credits = select(ExternalCredit).where(
-            ExternalCredit.campaign_id == campaign_id,
-            ExternalCredit.person_id.in_(ids),
-            ExternalCredit.annulled_at.is_(None),
-        )
-        for credit in session.scalars(credits):
+        for credit in session.scalars(_CREDITS, asked):
             attended[credit.person_id].append(
                 Attended(credit.id, credit.studied_on, None, credit.is_makeup, "credit")
             )
@@ -458,9 +493,9 @@ def _attended(
 def _write_differences(session: Session, differences: Sequence[_Difference]) -> int:
     if differences:
         session.execute(
-            update(RollEntry),
+            _COVER,
             [
-                {"id": one.entry_id, "covered_on": one.ledger[0], "covered_round": one.ledger[1]}
+                {"entry": one.entry_id, "since": one.ledger[0], "its_round": one.ledger[1]}
                 for one in differences
             ],
         )
