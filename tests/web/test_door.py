@@ -161,7 +161,8 @@ def test_a_scanned_card_is_answered_in_json_and_in_pages(staff, meeting):
     }
     assert staff.post(address, json={"text": "DV002"}).json["outcome"] == "already"
     assert staff.post(address, json={"text": "DV006"}).json["outcome"] == "not_on_roll"
-    for body in ({}, [], {"text": 5}, {"text": ""}):
+    bodies: tuple[object, ...] = ({}, [], {"text": 5}, {"text": ""})
+    for body in bodies:
         assert staff.post(address, json=body).status_code == 422
     assert staff.post(address, data={"text": "DV003"}).status_code == 303
     assert "Đã ghi Vũ Ánh có mặt." in staff.get(address).text
