@@ -119,3 +119,34 @@ def test_the_pages_of_the_door_fit_and_are_accessible(
         screen.goto(address)
         assert screen.evaluate("document.documentElement.scrollWidth") <= width, address
         assert_no_serious_violations(screen)
+
+
+CAMERA = """
+  window.BarcodeDetector = class {
+    static async getSupportedFormats() { return ["qr_code"]; }
+    async detect() { return window.inView ? [{ rawValue: window.inView }] : []; }
+  };
+  navigator.mediaDevices.getUserMedia = async () => document.createElement("canvas").captureStream();
+  HTMLMediaElement.prototype.play = async () => {};
+"""
+
+
+def test_a_browser_that_cannot_read_codes_is_offered_no_camera(page, register):
+    page.goto(f"/attendance/{register['id']}/scan")
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_label("Mã đảng viên")).to_be_visible()
+    if not page.evaluate("'BarcodeDetector' in window"):
+        expect(page.get_by_role("button", name="Mở máy ảnh để quét")).to_be_hidden()
+
+
+def test_the_camera_sends_a_card_once_however_long_it_is_held_there(server, page, register):
+    line = stored(page, register)["subjects"][2]
+    page.add_init_script(CAMERA)
+    page.goto(f"/attendance/{register['id']}/scan")
+    page.get_by_role("button", name="Mở máy ảnh để quét").click()
+    page.evaluate("(code) => { window.inView = code; }", member_code(server, line["subject"]))
+    results = page.locator(".scan-results li")
+    expect(results.first).to_have_text(f"Đã ghi {line['name']} có mặt.")
+    page.wait_for_timeout(1000)
+    assert results.count() == 1
+    assert stored(page, register)["counts"]["present"] == 1
