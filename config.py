@@ -37,6 +37,7 @@ class Config:
     imap_password: str
     imap_folder: str
     instance: Path
+    offline: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
@@ -62,6 +63,7 @@ class Config:
             imap_password=env.get("IMAP_PASSWORD", ""),
             imap_folder=env.get("IMAP_FOLDER", "").strip() or "INBOX",
             instance=instance,
+            offline=_yes_or_no(env, "OFFLINE_REGISTER", default=True),
         )
 
 

@@ -26,6 +26,7 @@ from rules.refusals import N_, Malformed, Refusal
 from rules.text import clean
 from services import attendance, attendance_states
 from services.meeting_links import actor_of_link
+from web import offline
 from web.errors import sentence_of
 from web.identity import act_as, current_actor, login_manager, now, requires
 
@@ -47,7 +48,9 @@ LINK_OVER = N_(
 def index() -> str:
     """The registers to take: today's first."""
     meetings = attendance_states.todays_meetings(now=now(), by=current_actor())
-    return render_template("attendance/index.html", meetings=meetings, now=now())
+    return render_template(
+        "attendance/index.html", meetings=meetings, now=now(), worker_url=offline.worker_url()
+    )
 
 
 @bp.get("/link/<token>")
@@ -244,6 +247,8 @@ def _page(meeting_id: int) -> dict[str, Any]:
         "place": attendance_states.meeting_place(meeting_id, now=now(), by=by),
         "rights": attendance_states.rights(meeting_id, now=now(), by=by),
         "by_link": by.meeting_id is not None,
+        "app_version": offline.app_version(),
+        "worker_url": offline.worker_url(),
     }
 
 

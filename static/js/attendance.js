@@ -2,12 +2,15 @@
 
 import { get } from "request";
 import { startHeads } from "attendance/heads";
+import { Keeping } from "attendance/keeping";
 import { List } from "attendance/list";
 import { Queue } from "attendance/queue";
-import { Roster } from "attendance/roster";
+import { newId, Roster } from "attendance/roster";
 import { Saving } from "attendance/saving";
+import { Store } from "attendance/store";
 import { startAdding, startChoices, startSheets, startSubmitting } from "attendance/sheets";
 
+const HEADS_PAUSE = 600;
 const LOOK_EVERY = 20_000;
 const LINGER = 700;
 const TOAST = 8000;
@@ -16,10 +19,14 @@ const find = (selector) => document.querySelector(selector);
 
 class Register {
   constructor(page) {
+    const store = new Store();
     this.page = page;
+    this.store = store;
     this.roster = new Roster(page.register);
-    this.queue = new Queue(page.marks_url, "marks", { register: "counts" });
-    this.headQueue = new Queue(page.heads_url, "counts");
+    const { app_version } = page;
+    this.queue = new Queue(store, page.marks_url, "marks", { app_version, register: "counts" });
+    this.headQueue = new Queue(store, page.heads_url, "counts", { app_version, pause: HEADS_PAUSE });
+    this.keeping = new Keeping(store, page, this.roster, [this.queue, this.headQueue]);
     this.list = new List(find(".register-list"), page, this.roster);
     this.search = find("#register-search");
     this.saving = new Saving(
@@ -34,6 +41,7 @@ class Register {
     });
   }
 
+  /** The names stand and take taps at once; what this phone remembers is laid over them then. */
   start() {
     startSheets();
     startSubmitting(this.roster, this.page.texts, () => this.saving.show());
@@ -45,39 +53,65 @@ class Register {
     this.showCounts();
   }
 
-  mark(subjects, status) {
+  async remember() {
+    this.keeping.isNew = await this.recogniseDevice();
+    const [newest] = await Promise.all([
+      this.keeping.newestRegister(),
+      this.queue.load(),
+      this.headQueue.load(),
+    ]);
+    if (newest) this.roster.take(newest, []);
+    this.roster.lay(this.queue.waiting.values());
+    this.list.paintAll();
+    this.showCounts();
+    this.headQueue.dispatchEvent(new CustomEvent("elsewhere", { detail: [...this.headQueue.waiting.values()] }));
+    this.queue.hurry();
+    this.headQueue.hurry();
+    this.keeping.start();
+  }
+
+  /** Which phone this is, whoever signs in on it; tells whether its memory was empty. */
+  async recogniseDevice() {
+    const known = await this.store.fact("device");
+    const device = known ?? newId().replaceAll("-", "").slice(0, 16);
+    this.queue.device = this.headQueue.device = device;
+    if (!known) await this.store.putFact("device", device);
+    return !known;
+  }
+
+  async mark(subjects, status) {
     const marks = this.roster.set(subjects, status);
     if (!marks.length) return;
+    await this.queue.add(marks);
     navigator.vibrate?.(20);
-    this.queue.add(marks);
     subjects.forEach((subject) => this.list.paint(this.roster.lines.get(subject)));
     this.list.count();
     this.showCounts();
     setTimeout(() => this.list.show(), this.list.filter ? LINGER : 0);
   }
 
-  markMany(lines) {
-    this.mark(lines.map((line) => line.subject), "present");
+  async markMany(lines) {
+    await this.mark(lines.map((line) => line.subject), "present");
     this.toast(this.page.texts.all_done.replace("%", lines.length));
   }
 
-  undo() {
+  async undo() {
     const marks = this.roster.undo();
-    if (marks.length) this.queue.add(marks);
+    if (marks.length) await this.queue.add(marks);
     this.list.paintAll();
     this.showCounts();
     find(".toast").hidden = true;
   }
 
-  addKnown(answer) {
+  async addKnown(answer) {
     this.take(answer.register);
-    this.mark([answer.subject], "present");
+    await this.mark([answer.subject], "present");
     this.showAdded(answer.subject);
   }
 
-  addStranger(name, unit) {
+  async addStranger(name, unit) {
     const { subject, marks } = this.roster.addWalkIn(name, unit);
-    this.queue.add(marks);
+    await this.queue.add(marks);
     this.list.paintAll();
     this.showCounts();
     this.showAdded(subject);
@@ -173,6 +207,11 @@ class Register {
   }
 
   listenToServer() {
+    this.queue.addEventListener("elsewhere", ({ detail }) => {
+      this.roster.lay(detail);
+      this.list.paintAll();
+      this.showCounts();
+    });
     this.queue.addEventListener("answer", ({ detail }) => {
       const others = detail.register.version > this.roster.version + 1;
       const judged = detail.marks.some(({ verdict }) => verdict === "refused" || verdict === "flagged");
@@ -204,10 +243,14 @@ class Register {
   }
 }
 
-export function start(root) {
+export async function start(root) {
   const page = JSON.parse(document.getElementById("register-data").textContent);
   page.groups = page.register.groups;
   page.heads = page.register.heads;
-  new Register(page).start();
+  const register = new Register(page);
+  register.start();
+  performance.mark("register-usable");
   root.dataset.started = "true";
+  await register.remember();
+  root.dataset.remembered = "true";
 }

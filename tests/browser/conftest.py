@@ -113,10 +113,27 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path
     pytest.fail(f"the server did not answer:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The real web server over a temporary database that holds the demonstration ward."""
-    folder = tmp_path_factory.mktemp("server")
+def start_serving(running: Server, tree: Path = ROOT) -> subprocess.Popen[bytes]:
+    """A web server of its own process group, once it answers; `tree` is the program's folder."""
+    environment = running.environment
+    log = Path(environment["INSTANCE_PATH"]) / "server.log"
+    options = ("--interface", "wsgi", "--factory", "--workers", "1", "--blocking-threads", "4")
+    command = [sys.executable, "-m", "granian", *options, "--port", environment["PORT"]]
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [*command, "app:create_app"],
+            cwd=tree,
+            env=environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _wait_until_it_answers(running.url, process, log)
+    return process
+
+
+def demonstration_ward(folder: Path) -> Server:
+    """A server yet to be started, over a database in that folder that holds the ward."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -126,30 +143,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "PUBLIC_URL": url,
         "PORT": str(port),
     }
-    running = Server(url, environment)
-    running.run("db", "upgrade")
-    running.run("demo", "load", "--scale", "ward")
-    log = folder / "server.log"
-    options = ("--interface", "wsgi", "--factory", "--workers", "1", "--blocking-threads", "4")
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "granian", *options, "--port", str(port), "app:create_app"],
-            cwd=ROOT,
-            env=environment,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _wait_until_it_answers(url, process, log)
-            yield running
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    made = Server(url, environment)
+    made.run("db", "upgrade")
+    made.run("demo", "load", "--scale", "ward")
+    return made
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to stop, and make it when it does not."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End the server and its workers in the middle of what they do (kill -9)."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real web server over a temporary database that holds the demonstration ward."""
+    running = demonstration_ward(tmp_path_factory.mktemp("server"))
+    process = start_serving(running)
+    yield running
+    end(process)
 
 
 @pytest.fixture(scope="session")

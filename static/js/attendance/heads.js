@@ -1,25 +1,27 @@
-/** Big buttons that count heads where nobody is named; each count is sent as it then stands. */
+/** Big buttons that count heads where nobody is named; each count is kept and sent as it stands. */
 
 import { element } from "attendance/list";
 import { newId } from "attendance/roster";
 
-const PAUSE = 600;
-
 export function startHeads(root, page, queue) {
   const heads = new Map(Object.entries(page.heads));
+  const last = new Map();
   if (!heads.size) heads.set("", 0);
   const rows = root.querySelector(".heads-rows");
   const total = root.querySelector(".heads-total");
-  const timers = new Map();
 
-  const send = (label) => {
-    queue.add([{ id: newId(), label, heads: heads.get(label), counted_at: new Date().toISOString() }]);
+  const take = (items) => {
+    for (const item of items) heads.set(item.label, item.heads);
   };
 
-  const add = (label, by) => {
-    heads.set(label, Math.max(0, Math.min(100_000, heads.get(label) + by)));
-    clearTimeout(timers.get(label));
-    timers.set(label, setTimeout(() => send(label), PAUSE));
+  // Only the newest count of a label has to arrive, so it takes the place of one not yet sent.
+  const add = async (label, by) => {
+    const number = Math.max(0, Math.min(100_000, heads.get(label) + by));
+    const item = { id: newId(), label, heads: number, counted_at: new Date().toISOString() };
+    const before = last.get(label);
+    heads.set(label, number);
+    last.set(label, item.id);
+    await queue.add([item], before ? [before] : []);
     draw();
   };
 
@@ -70,5 +72,9 @@ export function startHeads(root, page, queue) {
       draw();
     }),
   );
+  queue.addEventListener("elsewhere", ({ detail }) => {
+    take(detail);
+    draw();
+  });
   draw();
 }

@@ -61,7 +61,7 @@ export class List {
 
   drawPiece(lines, from, drawing) {
     if (drawing !== this.drawing) return;
-    for (const line of lines.slice(from, from + PIECE)) this.add(line);
+    for (const line of lines.slice(from, from + PIECE)) this.add(this.roster.lines.get(line.subject) ?? line);
     this.count();
     if (from + PIECE < lines.length) {
       requestAnimationFrame(() => this.drawPiece(lines, from + PIECE, drawing));

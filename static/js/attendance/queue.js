@@ -1,27 +1,21 @@
-/** Keeps what was tapped until the server has given each item its own verdict. */
+/** Keeps what was tapped in the phone's memory until the server has given each item a verdict. */
 
-import { post } from "request";
+import { alone, deliver, freshToken, listenToOthers, tellOthers } from "attendance/delivery";
 
-const BATCH = 200;
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 60_000;
-
-/** Asks the page's own address for a new token, for instance after signing in again elsewhere. */
-async function renewToken() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-  const found = new DOMParser()
-    .parseFromString(await response.text(), "text/html")
-    .querySelector('meta[name="csrf-token"]');
-  if (found) document.querySelector('meta[name="csrf-token"]').content = found.content;
-}
+const PAUSE = 150;
+const SIGNED_OUT = new Set([401, 403, 410]);
+const tokenOfPage = () => document.querySelector('meta[name="csrf-token"]');
 
 export class Queue extends EventTarget {
   /** `key` is the name of the list in the body: "marks" or "counts". */
-  constructor(url, key, extra = {}) {
+  constructor(store, url, key, { pause = PAUSE, device = "", ...extra } = {}) {
     super();
-    Object.assign(this, { url, key, extra });
+    Object.assign(this, { store, url, key, pause, device, extra });
     this.waiting = new Map();
     this.refused = new Map();
+    this.writing = new Map();
     this.savedAt = null;
     this.trouble = "";
     this.nextTry = 0;
@@ -31,20 +25,49 @@ export class Queue extends EventTarget {
     for (const [target, name] of [
       [window, "online"],
       [window, "focus"],
+      [window, "pageshow"],
       [document, "visibilitychange"],
     ]) {
       target.addEventListener(name, () => this.hurry());
     }
+    listenToOthers((told) => this.hear(told));
   }
 
   get size() {
     return this.waiting.size;
   }
 
-  add(items) {
-    for (const item of items) this.waiting.set(item.id, item);
+  /** Reads what an earlier page, or another one, has left here. */
+  async load() {
+    const records = await this.store.items(this.url);
+    this.waiting.clear();
+    this.refused.clear();
+    for (const { id, item, refused } of records) {
+      if (refused) this.refused.set(id, { ...item, reason: refused });
+      else this.waiting.set(id, item);
+    }
+    for (const [id, item] of this.writing) this.waiting.set(id, item);
+    this.oldest = records.find((one) => !one.refused)?.kept_at ?? null;
+    const saved = await this.store.fact(`saved ${this.url}`);
+    if (saved) this.savedAt = new Date(saved);
     this.tell();
-    this.plan(this.trouble ? Math.max(0, this.nextTry - Date.now()) : 150);
+  }
+
+  /** Keeps the items on the phone's disk, and only then sends them; `instead` are ids they replace. */
+  async add(items, instead = []) {
+    const { url, key } = this;
+    const now = Date.now();
+    const records = items.map((item, place) => ({ id: item.id, url, key, item, kept_at: now + place / 1000 }));
+    for (const id of instead) this.waiting.delete(id);
+    for (const item of items) {
+      this.waiting.set(item.id, item);
+      this.writing.set(item.id, item);
+    }
+    await this.store.put(records, instead);
+    for (const { id } of items) this.writing.delete(id);
+    tellOthers(url, items);
+    this.tell();
+    this.plan(this.trouble ? Math.max(0, this.nextTry - Date.now()) : this.pause);
   }
 
   /** Tries at once, whatever the back-off says. */
@@ -54,8 +77,9 @@ export class Queue extends EventTarget {
     this.plan(0);
   }
 
-  forgetRefused(id) {
+  async forgetRefused(id) {
     this.refused.delete(id);
+    await this.store.settle([{ id }], []).catch(() => {});
     this.tell();
   }
 
@@ -68,12 +92,11 @@ export class Queue extends EventTarget {
     if (this.sending || !this.size) return;
     this.sending = true;
     this.tell();
-    const items = [...this.waiting.values()].slice(0, BATCH);
     try {
-      const body = { [this.key]: items, sent_at: new Date().toISOString(), ...this.extra };
-      this.accept(items, await post(this.url, body));
+      const ran = await alone(this.url, () => this.sendAll());
       this.sending = false;
-      if (this.size) this.plan(0);
+      if (!ran) this.plan(FIRST_WAIT);
+      else if (this.size) this.plan(this.pause);
     } catch (error) {
       this.sending = false;
       await this.postpone(error);
@@ -81,30 +104,49 @@ export class Queue extends EventTarget {
     this.tell();
   }
 
-  accept(items, answer) {
-    if (!answer?.ok || !Array.isArray(answer[this.key])) throw new Error("no answer of ours");
-    const sent = new Map(items.map((item) => [item.id, item]));
-    for (const { id, verdict, reason } of answer[this.key]) {
-      const item = sent.get(id);
-      if (!item) continue;
-      this.waiting.delete(id);
-      if (verdict === "refused") this.refused.set(id, { ...item, reason });
+  async sendAll() {
+    const { store, url, device, extra } = this;
+    for (;;) {
+      const sent = await deliver(store, url, { token: tokenOfPage().content, device, extra });
+      if (!sent) return this.load();
+      this.accept(sent);
     }
+  }
+
+  accept({ answer, done, refused }) {
+    for (const { id } of [...done, ...refused]) this.waiting.delete(id);
+    for (const one of refused) this.refused.set(one.id, { ...one.item, reason: one.refused });
     this.trouble = "";
+    this.signedOut = false;
     this.wait = FIRST_WAIT;
     this.savedAt = new Date();
-    this.dispatchEvent(new CustomEvent("answer", { detail: answer }));
+    tellOthers(this.url);
+    this.tell();
+    if (answer.register) this.dispatchEvent(new CustomEvent("answer", { detail: answer }));
   }
 
   async postpone(error) {
-    this.trouble = error.status ? error.message : "network";
-    this.signedOut = error.status === 401 || error.status === 403;
+    this.trouble = error.status ? error.message || String(error.status) : "network";
+    this.signedOut = SIGNED_OUT.has(error.status);
     const forged = error.body?.reason === "csrf";
     const spread = 0.75 + Math.random() / 2;
     this.nextTry = Date.now() + (forged ? 0 : this.wait * spread);
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
-    if (forged) await renewToken().catch(() => {});
+    if (forged) await this.renewToken();
     this.plan(Math.max(FIRST_WAIT / 2, this.nextTry - Date.now()));
+    this.dispatchEvent(new Event("trouble"));
+  }
+
+  async renewToken() {
+    const found = await freshToken(this.url).catch(() => null);
+    if (found) tokenOfPage().content = found;
+  }
+
+  /** What another page of this browser taps or sends is seen here too. */
+  async hear({ url, items }) {
+    if (url !== this.url) return;
+    await this.load();
+    if (items.length) this.dispatchEvent(new CustomEvent("elsewhere", { detail: items }));
   }
 
   tell() {

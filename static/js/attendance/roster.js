@@ -31,10 +31,12 @@ export class Roster {
     this.lines = new Map(
       register.subjects.map((line) => [line.subject, { ...known.get(line.subject), ...line, mark: line.mark, others: line.others }]),
     );
-    for (const mark of waiting) {
-      const line = this.lines.get(mark.subject) ?? this.invent(mark);
-      this.put(line, mark);
-    }
+    this.lay(waiting);
+  }
+
+  /** What another page of this browser has tapped. */
+  lay(marks) {
+    for (const mark of marks) this.put(this.lines.get(mark.subject) ?? this.invent(mark), mark);
   }
 
   invent(mark) {

@@ -32,8 +32,9 @@ export class Saving {
     if (!this.waiting) return savedAt ? texts.saved_at.replace("%", clock(new Date(savedAt))) : texts.saved;
     const unsent = texts.unsent.replace("%", this.waiting);
     if (!troubled) return unsent;
+    const last = savedAt ? `, ${texts.last_sent.replace("%", clock(new Date(savedAt)))}` : "";
     const seconds = Math.max(1, Math.ceil((troubled.nextTry - Date.now()) / 1000));
-    return `${unsent}. ${troubled.signedOut ? texts.signed_out : texts.again_in.replace("%", seconds)}`;
+    return `${unsent}${last}. ${troubled.signedOut ? texts.signed_out : texts.again_in.replace("%", seconds)}`;
   }
 
   show() {
@@ -43,6 +44,8 @@ export class Saving {
     const shown = this.box.querySelector("span");
     if (shown.textContent !== words) shown.textContent = words;
     this.box.querySelector("button").hidden = !troubled;
+    const signIn = this.box.querySelector("a");
+    if (signIn) signIn.hidden = !troubled?.signedOut;
     const submit = document.querySelector("#register-submit-now");
     if (submit) submit.disabled = this.waiting > 0;
     const hint = document.querySelector("#register-submit-wait");
