@@ -6,6 +6,11 @@ def N_(sentence: str) -> str:
     return sentence
 
 
+def NP_(context: str, sentence: str) -> str:
+    """Mark a word whose translation depends on where it stands: a menu names a page of many."""
+    return sentence
+
+
 class Refusal(Exception):
     """A rule says no. `sentence` is Vietnamese with %(name)s places, `params` fills them.
 

@@ -35,8 +35,6 @@ SPOKEN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt")
 OURS = ("Tuyên Huấn", "Tiếng Việt", "Hộ ")
 """Our own name, a language by its own name, and what households go by: Hộ 12."""
 LEAST_PAGES = 50
-SHORTEST_NAME = 3
-"""A given name alone could be part of any word, and is shown nowhere."""
 
 
 @cache
@@ -147,7 +145,7 @@ def vietnamese_in_the_database() -> list[str]:
     for table in db.metadata.sorted_tables:
         columns = [column for column in table.columns if isinstance(column.type, String)]
         for row in db.session.execute(select(*columns)) if columns else ():
-            found.update(value for value in row if value and len(value) > SHORTEST_NAME)
+            found.update(value for value in row if value)
     return [value for value in found if VIETNAMESE.search(value)]
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Flask, current_app, request
 
-from rules.refusals import N_
+from rules.refusals import NP_
 from web.identity import current_actor
 from web.preferences import chosen_language, chosen_theme
 
@@ -45,42 +45,44 @@ class Group:
 
 GROUPS = (
     Group(
-        N_("Chỉ tiêu"),
+        NP_("menu", "Chỉ tiêu"),
         (
-            Entry(N_("Bảng chỉ tiêu"), "coverage.index", "target", READERS),
-            Entry(N_("Đợt học tập"), "campaigns.index", "flag", READERS),
+            Entry(NP_("menu", "Bảng chỉ tiêu"), "coverage.index", "target", READERS),
+            Entry(NP_("menu", "Đợt học tập"), "campaigns.index", "flag", READERS),
         ),
     ),
     Group(
-        N_("Kế hoạch"),
+        NP_("menu", "Kế hoạch"),
         (
-            Entry(N_("Lịch"), "planning.index", "calendar", EVERYONE),
-            Entry(N_("Buổi"), "meetings.index", "meeting", EVERYONE),
-            Entry(N_("Lớp"), "courses.index", "book", EVERYONE),
-            Entry(N_("Điểm danh"), "attendance.index", "clipboard", TAKERS),
-            Entry(N_("Báo cáo viên"), "speakers.index", "mic", STAFF),
-            Entry(N_("Địa điểm"), "venues.index", "pin", STAFF),
+            Entry(NP_("menu", "Lịch"), "planning.index", "calendar", EVERYONE),
+            Entry(NP_("menu", "Buổi"), "meetings.index", "meeting", EVERYONE),
+            Entry(NP_("menu", "Lớp"), "courses.index", "book", EVERYONE),
+            Entry(NP_("menu", "Điểm danh"), "attendance.index", "clipboard", TAKERS),
+            Entry(NP_("menu", "Báo cáo viên"), "speakers.index", "mic", STAFF),
+            Entry(NP_("menu", "Địa điểm"), "venues.index", "pin", STAFF),
         ),
     ),
     Group(
-        N_("Con người"),
+        NP_("menu", "Con người"),
         (
-            Entry(N_("Đảng viên"), "people.index", "users", STAFF),
-            Entry(N_("Hộ gia đình"), "people.households", "home", STAFF),
-            Entry(N_("Đơn vị"), "units.index", "building", READERS),
-            Entry(N_("Nhập danh sách"), "roster.index", "upload", STAFF),
-            Entry(N_("Thư mời & hộp thư đi"), "invitations.index", "mail", STAFF),
-            Entry(N_("Thư trả lời cần xem"), "reply_review.index", "inbox", STAFF),
-            Entry(N_("Danh sách gọi điện"), "invitations.calls", "phone", TAKERS),
+            Entry(NP_("menu", "Đảng viên"), "people.index", "users", STAFF),
+            Entry(NP_("menu", "Hộ gia đình"), "people.households", "home", STAFF),
+            Entry(NP_("menu", "Đơn vị"), "units.index", "building", READERS),
+            Entry(NP_("menu", "Nhập danh sách"), "roster.index", "upload", STAFF),
+            Entry(NP_("menu", "Thư mời & hộp thư đi"), "invitations.index", "mail", STAFF),
+            Entry(NP_("menu", "Thư trả lời cần xem"), "reply_review.index", "inbox", STAFF),
+            Entry(NP_("menu", "Danh sách gọi điện"), "invitations.calls", "phone", TAKERS),
         ),
     ),
-    Group(N_("Báo cáo"), (Entry(N_("Báo cáo"), "reports.index", "chart", READERS),)),
     Group(
-        N_("Hệ thống"),
+        NP_("menu", "Báo cáo"), (Entry(NP_("menu", "Báo cáo"), "reports.index", "chart", READERS),)
+    ),
+    Group(
+        NP_("menu", "Hệ thống"),
         (
-            Entry(N_("Tài khoản"), "accounts.index", "key", ("admin",)),
-            Entry(N_("Nhật ký"), "audit.index", "history", STAFF),
-            Entry(N_("Thiết lập"), "settings.index", "settings", ("admin",)),
+            Entry(NP_("menu", "Tài khoản"), "accounts.index", "key", ("admin",)),
+            Entry(NP_("menu", "Nhật ký"), "audit.index", "history", STAFF),
+            Entry(NP_("menu", "Thiết lập"), "settings.index", "settings", ("admin",)),
         ),
     ),
 )
