@@ -1,5 +1,7 @@
 """The log: everything for the administrator, one's own units for staff."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,9 @@ from services import people
 from services.people import PersonFacts
 from tests.services.test_accounts import actor
 from tests.world import NOW, World, build_world, signed_in
+from web.audit import ACTION_NAMES, ENTITY_NAMES
+
+SERVICES = Path(__file__).resolve().parent.parent.parent / "services"
 
 
 @pytest.fixture
@@ -47,3 +52,13 @@ def test_readers_and_instructors_do_not_read_the_log(client: FlaskClient, world:
     for name in ("doc", "binh"):
         someone = signed_in(client.application.test_client(), world.accounts[name])
         assert someone.get("/log").status_code == 403
+
+
+@pytest.mark.parametrize(("word", "names"), [("action", ACTION_NAMES), ("entity", ENTITY_NAMES)])
+def test_whatever_is_logged_has_words_for_readers(word: str, names: dict[str, Any]) -> None:
+    written = {
+        name
+        for path in SERVICES.glob("*.py")
+        for name in re.findall(rf'\b{word}="(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert written - set(names) == set()
