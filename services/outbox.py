@@ -100,6 +100,11 @@ def insert_new(
         session.execute(statement, rows[start : start + 500])
 
 
+def _mail_name(dedup_key: str) -> str:
+    """Give a letter's Message-ID, which only its readers know: a bounce that names it saw it."""
+    return message_id(f"{office().secret_key}\n{dedup_key}", office().domain)
+
+
 def enqueue(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetime) -> None:
     """Put messages into the caller's transaction; their bodies are written when they leave.
 
@@ -116,7 +121,7 @@ def enqueue(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
         [
             dict.fromkeys(columns)
             | base
-            | {"message_id": message_id(str(row["dedup_key"]), office().domain)}
+            | {"message_id": _mail_name(str(row["dedup_key"]))}
             | dict(row)
             for row in rows
         ],
@@ -144,7 +149,7 @@ def enqueue_letter(
         sender=Mailbox(organizer.address, organizer.name),
         recipient=to,
         subject=subject,
-        message_id=message_id(dedup_key, office().domain),
+        message_id=_mail_name(dedup_key),
         sent_at=now,
     )
     try:
