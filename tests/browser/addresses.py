@@ -1,0 +1,146 @@
+"""Gives every address of the running demonstration that answers a GET, with examples; as JSON."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice, product
+
+from sqlalchemy import select
+from werkzeug.routing import Rule
+
+from app import create_app
+from models import (
+    Account,
+    Campaign,
+    Course,
+    Household,
+    Invitation,
+    Meeting,
+    Person,
+    Speaker,
+    Unit,
+    UnitKind,
+    Venue,
+    db,
+)
+from rules.permissions import SYSTEM
+from services.feeds import create_member_feed
+from services.letters import opt_out_url, reply_url
+from services.meeting_links import create_meeting_link
+
+EXAMPLES = 12
+
+
+def _campaign_in(state: str) -> None:
+    """The demonstration's only campaign is open; pages of the other states need one as well."""
+    model = db.session.scalars(select(Campaign)).first()
+    assert model is not None
+    now = datetime.now(UTC)
+    db.session.add(
+        Campaign(
+            code=f"THU-{state.upper()}",
+            title=f"Đợt thử ({state})",
+            owner_unit_id=model.owner_unit_id,
+            opens_on=model.opens_on,
+            deadline_on=model.deadline_on,
+            cutoff_on=model.cutoff_on,
+            state=state,
+            closed_at=now if state == "closed" else None,
+            created_at=now,
+        )
+    )
+    db.session.commit()
+
+
+def _meetings() -> list[int]:
+    """Two meetings of every state and way of counting."""
+    found: list[int] = []
+    for state, counting in product(
+        ("published", "held", "draft", "cancelled", "not_held"), ("roll", "heads")
+    ):
+        found += db.session.scalars(
+            select(Meeting.id)
+            .where(Meeting.state == state, Meeting.counting == counting)
+            .order_by(Meeting.starts_at.desc())
+            .limit(2)
+        )
+    return found
+
+
+def _values() -> dict[str, list[object]]:
+    def some(column: object, *where: object) -> list[object]:
+        query = select(column).where(*where).limit(3)  # type: ignore[call-overload]
+        return list(db.session.scalars(query))
+
+    cells = some(Unit.code, Unit.tree == "party", Unit.parent_id.is_not(None))
+    return {
+        "account_id": some(Account.id),
+        "campaigns.code": some(Campaign.code),
+        "code": some(Campaign.code) + some(Course.code) + some(UnitKind.code),
+        "course_id": some(Course.id),
+        "group_code": some(Unit.code, Unit.tree == "residential"),
+        "household_id": some(Household.id),
+        "meeting_id": list(_meetings()),
+        "members.code": some(Person.code, Person.code.is_not(None)),
+        "person_id": some(Person.id),
+        "speaker_id": some(Speaker.id),
+        "unit_code": cells,
+        "unit_id": some(Unit.id),
+        "units.code": cells,
+        "venue_id": some(Venue.id),
+    }
+
+
+def _examples(rule: Rule, values: dict[str, list[object]]) -> Iterator[str]:
+    names = sorted(rule.arguments)
+    special = {"feeds.member_index": "members.code", "feeds.unit_index": "units.code"}
+    choices = [values.get(special.get(rule.endpoint, name), []) for name in names]
+    for chosen in islice(product(*choices), EXAMPLES):
+        built = rule.build(dict(zip(names, chosen, strict=True)))
+        assert built is not None
+        yield built[1]
+
+
+def _particular_addresses() -> dict[str, list[str]]:
+    """The pages whose address is their own key, or asks for what the map does not show."""
+    now = datetime.now(UTC)
+    invitation, person = db.session.execute(
+        select(Invitation.id, Invitation.person_id).join(Meeting).where(Meeting.starts_at > now)
+    ).first() or (None, None)
+    meeting = db.session.scalars(
+        select(Meeting.id).where(Meeting.state == "published", Meeting.starts_at > now)
+    ).first()
+    assert meeting is not None
+    assert person is not None
+    link = create_meeting_link(meeting, can_submit=True, now=now, by=SYSTEM)
+    code = db.session.scalars(select(Person.code).where(Person.id == person)).one()
+    assert code is not None
+    card = create_member_feed(code, now=now, by=SYSTEM)
+    draft = db.session.scalars(select(Meeting.id).where(Meeting.state == "draft")).first()
+    return {
+        "meetings.publication": [f"/meetings/publications?id={draft}"],
+        "attendance.link": [f"/attendance/link/{link.token}"],
+        "door.card": [f"/card/{card.rpartition('/')[2].removesuffix('.ics')}"],
+        "feeds.show": [f"/subscriptions/{card.rpartition('/')[2].removesuffix('.ics')}"],
+        "reminders.show": [opt_out_url(person)],
+        "replies.show": [reply_url(f"i{invitation}")],
+    }
+
+
+def addresses() -> dict[str, list[str]]:
+    """Every endpoint that a GET reaches, with addresses of it; the first that answers will do."""
+    app = create_app()
+    with app.app_context():
+        for state in ("draft", "closed"):
+            _campaign_in(state)
+        values = _values()
+        found = {
+            rule.endpoint: list(_examples(rule, values))
+            for rule in app.url_map.iter_rules()
+            if "GET" in (rule.methods or ()) and rule.endpoint != "static"
+        }
+        return {**found, **_particular_addresses()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(addresses()))
