@@ -235,24 +235,6 @@ def upgrade() -> None:
     with op.batch_alter_table('course', schema=None) as batch_op:
         batch_op.create_index('ix_course_opens_on', ['opens_on'], unique=False)
 
-    op.create_table('feed_token',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('token_hash', sa.String(length=64), nullable=False),
-    sa.Column('person_id', sa.Integer(), nullable=True),
-    sa.Column('unit_id', sa.Integer(), nullable=True),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('last_used_on', sa.Date(), nullable=True),
-    sa.CheckConstraint('(person_id IS NULL) <> (unit_id IS NULL)', name=op.f('ck_feed_token_one_subject')),
-    sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_feed_token_person_id_person'), ondelete='CASCADE'),
-    sa.ForeignKeyConstraint(['unit_id'], ['unit.id'], name=op.f('fk_feed_token_unit_id_unit'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_feed_token')),
-    sa.UniqueConstraint('token_hash', name=op.f('uq_feed_token_token_hash'))
-    )
-    with op.batch_alter_table('feed_token', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_feed_token_person_id'), ['person_id'], unique=False)
-        batch_op.create_index(batch_op.f('ix_feed_token_unit_id'), ['unit_id'], unique=False)
-
     op.create_table('history_project',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('unit_id', sa.Integer(), nullable=False),
@@ -457,6 +439,25 @@ def upgrade() -> None:
     with op.batch_alter_table('action_plan', schema=None) as batch_op:
         batch_op.create_index('ix_action_plan_campaign_id_unit_id', ['campaign_id', 'unit_id'], unique=True)
 
+    op.create_table('busy_time',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('speaker_id', sa.Integer(), nullable=True),
+    sa.Column('venue_id', sa.Integer(), nullable=True),
+    sa.Column('starts_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('ends_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('source', sa.String(length=200), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint('(speaker_id IS NULL) <> (venue_id IS NULL)', name=op.f('ck_busy_time_one_subject')),
+    sa.CheckConstraint('ends_at > starts_at', name=op.f('ck_busy_time_times_in_order')),
+    sa.ForeignKeyConstraint(['speaker_id'], ['speaker.id'], name=op.f('fk_busy_time_speaker_id_speaker'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['venue_id'], ['venue.id'], name=op.f('fk_busy_time_venue_id_venue'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_busy_time'))
+    )
+    with op.batch_alter_table('busy_time', schema=None) as batch_op:
+        batch_op.create_index('ix_busy_time_speaker_id_starts_at', ['speaker_id', 'starts_at'], unique=False)
+        batch_op.create_index('ix_busy_time_starts_at', ['starts_at'], unique=False)
+        batch_op.create_index('ix_busy_time_venue_id_starts_at', ['venue_id', 'starts_at'], unique=False)
+
     op.create_table('campaign_target',
     sa.Column('campaign_id', sa.Integer(), nullable=False),
     sa.Column('unit_id', sa.Integer(), nullable=False),
@@ -520,6 +521,34 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('external_credit', schema=None) as batch_op:
         batch_op.create_index('ix_external_credit_campaign_id_person_id', ['campaign_id', 'person_id'], unique=False)
+
+    op.create_table('feed_token',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('token_hash', sa.String(length=64), nullable=False),
+    sa.Column('person_id', sa.Integer(), nullable=True),
+    sa.Column('unit_id', sa.Integer(), nullable=True),
+    sa.Column('speaker_id', sa.Integer(), nullable=True),
+    sa.Column('venue_id', sa.Integer(), nullable=True),
+    sa.Column('alarm_minutes', sa.Integer(), nullable=True),
+    sa.Column('neutral_titles', sa.Boolean(), nullable=True),
+    sa.Column('chosen_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('last_used_on', sa.Date(), nullable=True),
+    sa.CheckConstraint('(CASE WHEN person_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN unit_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN speaker_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN venue_id IS NULL THEN 0 ELSE 1 END) = 1', name=op.f('ck_feed_token_one_subject')),
+    sa.CheckConstraint('alarm_minutes >= 0', name=op.f('ck_feed_token_alarm')),
+    sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_feed_token_person_id_person'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['speaker_id'], ['speaker.id'], name=op.f('fk_feed_token_speaker_id_speaker'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['unit_id'], ['unit.id'], name=op.f('fk_feed_token_unit_id_unit'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['venue_id'], ['venue.id'], name=op.f('fk_feed_token_venue_id_venue'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_feed_token')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_feed_token_token_hash'))
+    )
+    with op.batch_alter_table('feed_token', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_feed_token_person_id'), ['person_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_feed_token_speaker_id'), ['speaker_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_feed_token_unit_id'), ['unit_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_feed_token_venue_id'), ['venue_id'], unique=False)
 
     op.create_table('roll_entry',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -774,6 +803,7 @@ def upgrade() -> None:
     sa.Column('speaker_id', sa.Integer(), nullable=True),
     sa.Column('account_id', sa.Integer(), nullable=True),
     sa.Column('sequence', sa.Integer(), nullable=False),
+    sa.Column('bundle', sa.String(length=80), nullable=True),
     sa.Column('state', sa.Enum('queued', 'claimed', 'sending', 'sent', 'failed', 'dead', 'dropped', name='message_state', native_enum=False, create_constraint=True, length=24), nullable=False),
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
@@ -792,6 +822,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('message_id', name=op.f('uq_outgoing_message_message_id'))
     )
     with op.batch_alter_table('outgoing_message', schema=None) as batch_op:
+        batch_op.create_index('ix_outgoing_message_bundle', ['bundle'], unique=False)
         batch_op.create_index('ix_outgoing_message_meeting_id_person_id', ['meeting_id', 'person_id'], unique=False)
         batch_op.create_index('ix_outgoing_message_state_due_at', ['state', 'due_at'], unique=False)
 
@@ -997,6 +1028,7 @@ def downgrade() -> None:
     with op.batch_alter_table('outgoing_message', schema=None) as batch_op:
         batch_op.drop_index('ix_outgoing_message_state_due_at')
         batch_op.drop_index('ix_outgoing_message_meeting_id_person_id')
+        batch_op.drop_index('ix_outgoing_message_bundle')
 
     op.drop_table('outgoing_message')
     with op.batch_alter_table('meeting_speaker', schema=None) as batch_op:
@@ -1050,6 +1082,13 @@ def downgrade() -> None:
         batch_op.drop_index('ix_roll_entry_campaign_id_household_id')
 
     op.drop_table('roll_entry')
+    with op.batch_alter_table('feed_token', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_feed_token_venue_id'))
+        batch_op.drop_index(batch_op.f('ix_feed_token_unit_id'))
+        batch_op.drop_index(batch_op.f('ix_feed_token_speaker_id'))
+        batch_op.drop_index(batch_op.f('ix_feed_token_person_id'))
+
+    op.drop_table('feed_token')
     with op.batch_alter_table('external_credit', schema=None) as batch_op:
         batch_op.drop_index('ix_external_credit_campaign_id_person_id')
 
@@ -1065,6 +1104,12 @@ def downgrade() -> None:
 
     op.drop_table('campaign_topic')
     op.drop_table('campaign_target')
+    with op.batch_alter_table('busy_time', schema=None) as batch_op:
+        batch_op.drop_index('ix_busy_time_venue_id_starts_at')
+        batch_op.drop_index('ix_busy_time_starts_at')
+        batch_op.drop_index('ix_busy_time_speaker_id_starts_at')
+
+    op.drop_table('busy_time')
     with op.batch_alter_table('action_plan', schema=None) as batch_op:
         batch_op.drop_index('ix_action_plan_campaign_id_unit_id')
 
@@ -1116,11 +1161,6 @@ def downgrade() -> None:
 
     op.drop_table('household_residence')
     op.drop_table('history_project')
-    with op.batch_alter_table('feed_token', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_feed_token_unit_id'))
-        batch_op.drop_index(batch_op.f('ix_feed_token_person_id'))
-
-    op.drop_table('feed_token')
     with op.batch_alter_table('course', schema=None) as batch_op:
         batch_op.drop_index('ix_course_opens_on')
 
