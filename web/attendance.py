@@ -78,7 +78,7 @@ def open_link(token: str) -> ResponseReturnValue:
 @bp.get("/<int:meeting_id>")
 def show(meeting_id: int) -> ResponseReturnValue:
     """The register on a phone."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     session.setdefault("device", secrets.token_hex(8))
     return render_template("attendance/show.html", **_page(meeting_id))
@@ -87,7 +87,7 @@ def show(meeting_id: int) -> ResponseReturnValue:
 @bp.get("/<int:meeting_id>/register")
 def register(meeting_id: int) -> ResponseReturnValue:
     """The register as JSON; with `?version=` only when it has changed since."""
-    actor = _door(meeting_id)
+    actor = door_of(meeting_id)
     version = request.args.get("version", type=int)
     if version is None:
         return jsonify(ok=True, **attendance.register(meeting_id, now=now(), by=actor))
@@ -101,7 +101,9 @@ def register(meeting_id: int) -> ResponseReturnValue:
 def save_marks(meeting_id: int) -> ResponseReturnValue:
     """Write marks down; each gets its own verdict."""
     actor = _json_door(meeting_id)
-    done = attendance.record_marks(meeting_id, _body(), now=now(), by=actor, device=_device(actor))
+    done = attendance.record_marks(
+        meeting_id, _body(), now=now(), by=actor, device=device_of(actor)
+    )
     return jsonify(ok=True, marks=_verdicts(done.verdicts), register=done.register)
 
 
@@ -117,7 +119,7 @@ def save_heads(meeting_id: int) -> ResponseReturnValue:
 def people(meeting_id: int) -> ResponseReturnValue:
     """Members by name who are not on the list yet."""
     found = attendance_states.known_people(
-        meeting_id, request.args.get("q", ""), now=now(), by=_door(meeting_id)
+        meeting_id, request.args.get("q", ""), now=now(), by=door_of(meeting_id)
     )
     return jsonify(
         ok=True,
@@ -147,7 +149,7 @@ CSRF_EXEMPT = (save_marks, save_heads, add_guest)
 @bp.get("/<int:meeting_id>/form")
 def edit(meeting_id: int) -> ResponseReturnValue:
     """The register as a plain form, for browsers without script."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     return render_template("attendance/form.html", choices=CHOICES, **_page(meeting_id))
 
@@ -155,7 +157,7 @@ def edit(meeting_id: int) -> ResponseReturnValue:
 @bp.post("/<int:meeting_id>/form")
 def save(meeting_id: int) -> ResponseReturnValue:
     """Write down what the plain form says differently from the register it was made from."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     found = attendance.register(meeting_id, now=now(), by=current_actor())
     if request.form.get("version", type=int) != found["version"]:
@@ -164,7 +166,7 @@ def save(meeting_id: int) -> ResponseReturnValue:
     marks = _marks_of_form(found)
     body = {"marks": marks, "register": "counts"}
     done = attendance.record_marks(
-        meeting_id, body, now=now(), by=current_actor(), device=_device(current_actor())
+        meeting_id, body, now=now(), by=current_actor(), device=device_of(current_actor())
     )
     refused = [verdict.reason for _id, verdict in done.verdicts if verdict.kind == "refused"]
     if refused and refused[0]:
@@ -177,7 +179,7 @@ def save(meeting_id: int) -> ResponseReturnValue:
 @bp.get("/<int:meeting_id>/submission")
 def confirm(meeting_id: int) -> ResponseReturnValue:
     """Who is not marked yet, before the register is handed in."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     return render_template("attendance/submission.html", **_page(meeting_id))
 
@@ -203,7 +205,7 @@ def lock(meeting_id: int) -> ResponseReturnValue:
 @bp.post("/<int:meeting_id>/unlock-requests")
 def request_unlock(meeting_id: int) -> ResponseReturnValue:
     """Ask the board to open a locked register."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     reason = request.form.get("reason", "")
     try:
@@ -229,7 +231,7 @@ def answer_unlock(request_id: int) -> ResponseReturnValue:
 @bp.get("/<int:meeting_id>/history")
 def history(meeting_id: int) -> ResponseReturnValue:
     """What happened to the register: each mark's old and new value, who and when."""
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     by = current_actor()
     return render_template(
@@ -253,7 +255,7 @@ def _page(meeting_id: int) -> dict[str, Any]:
 
 
 def _step(meeting_id: int, step: Any, sentence: str) -> ResponseReturnValue:
-    if (stop := _page_door(meeting_id)) is not None:
+    if (stop := page_door(meeting_id)) is not None:
         return stop
     try:
         step(meeting_id, now=now(), by=current_actor())
@@ -270,7 +272,7 @@ def _links() -> dict[str, str]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _door(meeting_id: int) -> Actor:
+def door_of(meeting_id: int) -> Actor:
     """Who is at this register's door: a bearer's link, the account, or a link opened before.
 
     An account that reaches the meeting comes before a link kept in the same browser.
@@ -298,10 +300,10 @@ def _link_actor(token: str, meeting_id: int) -> Actor:
     return actor
 
 
-def _page_door(meeting_id: int) -> ResponseReturnValue | None:
+def page_door(meeting_id: int) -> ResponseReturnValue | None:
     """Let the request act for whoever may open the page; else where to go instead."""
     try:
-        _door(meeting_id)
+        door_of(meeting_id)
     except Unauthorized:
         if str(meeting_id) in _links():
             return _link_over()
@@ -312,7 +314,7 @@ def _page_door(meeting_id: int) -> ResponseReturnValue | None:
 
 def _json_door(meeting_id: int) -> Actor:
     """The same for writing: what a cookie signs must also carry the page's own token."""
-    actor = _door(meeting_id)
+    actor = door_of(meeting_id)
     by_bearer = request.headers.get("Authorization", "").startswith("Bearer ")
     if not by_bearer and current_app.config["WTF_CSRF_ENABLED"]:
         current_app.extensions["csrf"].protect()
@@ -326,10 +328,11 @@ def _body() -> Any:
         return None
 
 
-def _device(actor: Actor) -> str:
+def device_of(actor: Actor) -> str:
     """Which device is writing, so that two phones that disagree can be told apart."""
     named = clean(request.headers.get("X-Device", ""))
-    return named or str(session.get("device", "")) or f"link-{actor.link_id}"
+    holder = f"link-{actor.link_id}" if actor.link_id else f"account-{actor.account_id}"
+    return named or str(session.get("device", "")) or holder
 
 
 def _verdicts(verdicts: list[tuple[str | None, Verdict]]) -> list[dict[str, Any]]:

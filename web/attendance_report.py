@@ -4,7 +4,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from services import attendance_report
-from web.attendance import _page_door as page_door
+from web.attendance import page_door
 from web.identity import current_actor, now
 
 bp = Blueprint("attendance_report", __name__, url_prefix="/attendance")

@@ -10,9 +10,7 @@ from flask_babel import gettext as _
 from rules.door import MEMBER_SENTENCES, TAKER_SENTENCES, Outcome
 from rules.refusals import N_, Malformed, Refusal
 from services import attendance_states, door
-from web.attendance import _device as device_of
-from web.attendance import _door as door_of
-from web.attendance import _page_door as page_door
+from web.attendance import device_of, door_of, page_door
 from web.errors import sentence_of, wants_json
 from web.identity import current_actor, now
 from web.meetings import qr_picture

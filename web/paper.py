@@ -8,8 +8,7 @@ from flask_babel import gettext as _
 
 from rules.paper import CHOICES, Typed, meeting_of_code
 from services import attendance, attendance_states, paper
-from web.attendance import _device as device_of
-from web.attendance import _page_door as page_door
+from web.attendance import device_of, page_door
 from web.errors import sentence_of
 from web.identity import current_actor, now
 from web.meetings import qr_picture

@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from rules.refusals import Refusal
 from services import attendance_states, meeting_links
-from web.attendance import _page_door as page_door
+from web.attendance import page_door
 from web.errors import sentence_of
 from web.identity import current_actor, now
 from web.meetings import qr_picture, register_url
