@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 import cli
 import web.errors
+import web.feeds
 import web.filters
 import web.identity
 import web.navigation
@@ -48,6 +49,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     office.use(_office(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
+    app.session_interface = web.feeds.Sessions()
     _connect(app)
     _dress_templates(app)
     web.errors.init_app(app)

@@ -14,6 +14,8 @@ DONE_PREFIX = "Đã học: "
 CANCELLED_DAYS = 30
 FEED_EVENTS = 1000
 FEED_OCTETS = 1_000_000
+# One report has Outlook refusing a packed calendar; the board may name others.
+PLAIN_AGENTS = "Outlook"
 ALARM_MINUTES = (30, 120, 24 * 60)
 TITLE_CHARACTERS = 200
 TEXT_CHARACTERS = 2000
@@ -140,22 +142,26 @@ def clean_line(text: str) -> str:
     return " ".join(clean_text(text).split())
 
 
+ENGLISH_WEEKDAYS = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
 WEEKDAYS = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
 
 
-def spoken_clock(moment: datetime) -> str:
-    """Give the local time of day as it is written in invitations: 7h30."""
+def spoken_clock(moment: datetime, language: str = "vi") -> str:
+    """Give the local time of day as it is written in invitations: 7h30; in English 7:30."""
     local = moment.astimezone(LOCAL)
-    return f"{local.hour}h{local.minute:02d}"
+    return f"{local.hour}{':' if language == 'en' else 'h'}{local.minute:02d}"
 
 
-def spoken_time(starts_at: datetime, ends_at: datetime) -> str:
+def spoken_time(starts_at: datetime, ends_at: datetime, language: str = "vi") -> str:
     """Give a meeting's time as one writes it: 7h30–11h00, thứ Ba, 01/12/2026."""
     first, last = starts_at.astimezone(LOCAL), ends_at.astimezone(LOCAL)
-    until = spoken_clock(last)
+    until = spoken_clock(last, language)
     if first.date() != last.date():
-        until += f" ngày {last:%d/%m/%Y}"
-    return f"{spoken_clock(first)}–{until}, {WEEKDAYS[first.weekday()]}, {first:%d/%m/%Y}"
+        until += f" {'on' if language == 'en' else 'ngày'} {last:%d/%m/%Y}"
+    day = (ENGLISH_WEEKDAYS if language == "en" else WEEKDAYS)[first.weekday()]
+    return f"{spoken_clock(first, language)}–{until}, {day}, {first:%d/%m/%Y}"
 
 
 def cut(text: str, characters: int) -> str:

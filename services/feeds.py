@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gateways.calendar import checked_feed, feed
-from gateways.errors import GatewayError
 from gateways.feed_store import FeedStore, KeptFeed
 from models import FeedToken, Membership, Person, Speaker, Unit, Venue
 from rules.calendar import ALARM_MINUTES
@@ -32,18 +30,6 @@ from services.settings import setting_text
 from services.tokens import new_token, token_hash
 from services.transaction import reading, writing
 
-# What can go wrong while a feed is made; the last good answer is given instead.
-BROKEN = (
-    SQLAlchemyError,
-    GatewayError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-)
 FOLDERS = {
     "member": "feeds",
     "unit": "feeds/units",

@@ -183,7 +183,7 @@ def setting_text(session: Session, key: str) -> str:
 def settings_of(session: Session, keys: Iterable[str]) -> dict[str, str]:
     """Several settings in one look-up, as they are stored."""
     wanted = tuple(keys)
-    chosen = dict(session.execute(_SEVERAL, {"names": wanted}).tuples().all())
+    chosen = dict(session.execute(_SEVERAL, {"names": wanted}).all())
     return {key: chosen.get(key, SPECS[key].default) for key in wanted}
 
 

@@ -4,9 +4,11 @@ import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     current_app,
     flash,
@@ -15,15 +17,46 @@ from flask import (
     request,
     url_for,
 )
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from wtforms import BooleanField, SelectField
 
-from rules.refusals import NotFound
+from rules.calendar import PLAIN_AGENTS, takes_packed
+from rules.refusals import N_, NotFound
 from services import feeds
+from web.fields import choices, said
+from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 from web.meetings import qr_picture
 
 bp = Blueprint("feeds", __name__)
+
+PLAIN = "text/plain; charset=utf-8"
+ARGUMENTS = {"member": "code", "unit": "code", "speaker": "speaker_id", "venue": "venue_id"}
+ALARM_NAMES = {
+    "": said(N_("Không nhắc")),
+    "30": said(N_("Trước 30 phút")),
+    "120": said(N_("Trước 2 giờ")),
+    "1440": said(N_("Trước 1 ngày")),
+}
+
+
+class SubscriptionForm(Form):
+    """What the holder of a feed's address wants in it."""
+
+    alarm = SelectField(said(N_("Máy nhắc trước giờ họp")), choices=choices(ALARM_NAMES.items()))
+    is_neutral = BooleanField(said(N_("Chỉ ghi “Học tập”, không ghi nội dung buổi")))
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Browsers' sessions, but none for feeds: they are the same whoever asks, so that nothing
+    about them varies by cookie."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if request.path.startswith("/feeds/"):
+            return
+        super().save_session(app, session, response)
 
 
 @bp.get("/feeds/<token>.ics")
@@ -38,26 +71,42 @@ def unit_feed(token: str) -> Response:
     return _answer(token, "unit")
 
 
+@bp.get("/feeds/speakers/<token>.ics")
+def speaker_feed(token: str) -> Response:
+    """What a speaker speaks at."""
+    return _answer(token, "speaker")
+
+
+@bp.get("/feeds/venues/<token>.ics")
+def venue_feed(token: str) -> Response:
+    """What is held at a venue."""
+    return _answer(token, "venue")
+
+
 def _answer(token: str, kind: str) -> Response:
     """200 with a whole calendar, 304 without touching an event, or 404; never HTML.
 
-    When the database or the building fails, what was given last is given again.
+    Whatever fails, the database or the building, what was given last is given again.
     """
     try:
         state = feeds.feed_state(token, kind=kind, now=now())
-        return _told(state.etag, state.modified_at, lambda: feeds.feed_content(state))
+        packs = takes_packed(request.user_agent.string, state.plain_agents)
+        return _told(state.etag, state.modified_at, packs, lambda: feeds.feed_content(state))
     except NotFound:
-        return Response("Not found\n", 404, content_type="text/plain; charset=utf-8")
-    except feeds.BROKEN as error:
+        return Response("Not found\n", 404, content_type=PLAIN)
+    except Exception:
+        current_app.logger.exception("a feed failed; its last good answer is given if it had one")
         kept = feeds.last_good(token, kind=kind)
         if kept is None:
-            raise
-        current_app.logger.error("a feed failed; its last good answer is given", exc_info=error)
-        return _told(kept.etag, kept.modified_at, lambda: kept.content)
+            return Response("Try again later\n", 503, {"Retry-After": "600"}, content_type=PLAIN)
+        packs = takes_packed(request.user_agent.string, PLAIN_AGENTS)
+        return _told(kept.etag, kept.modified_at, packs, lambda: kept.content)
 
 
-def _told(state_tag: str, modified_at: datetime, content: Callable[[], bytes]) -> Response:
-    packs = request.accept_encodings["gzip"] > 0 and "Outlook" not in request.user_agent.string
+def _told(
+    state_tag: str, modified_at: datetime, may_pack: bool, content: Callable[[], bytes]
+) -> Response:
+    packs = may_pack and request.accept_encodings["gzip"] > 0
     etag = f"{state_tag}-gz" if packs else state_tag
     if _is_known(etag, modified_at):
         response = Response(status=304)
@@ -87,60 +136,132 @@ def _is_known(etag: str, modified_at: datetime) -> bool:
     return modified_at <= (since if since.tzinfo else since.replace(tzinfo=UTC))
 
 
+@bp.get("/subscriptions/<token>")
+def show(token: str) -> str:
+    """A subscription's page for whoever holds its address: how to add it, what it shall carry."""
+    return _own_page(token, SubscriptionForm(None))
+
+
+@bp.post("/subscriptions/<token>")
+def save(token: str) -> ResponseReturnValue:
+    """Keep the alarm and the titles that the holder wants."""
+    form = SubscriptionForm()
+    if not form.validate():
+        return _own_page(token, form), 422
+    minutes = int(form.alarm.data) if form.alarm.data else None
+    feeds.choose(token, alarm_minutes=minutes, is_neutral=form.is_neutral.data, now=now())
+    flash(_("Đã ghi lựa chọn của đồng chí."), "good")
+    return redirect(url_for("feeds.show", token=token), 303)
+
+
+def _own_page(token: str, form: SubscriptionForm) -> str:
+    own = feeds.own_feed(token)
+    if not form.is_submitted():
+        form.alarm.data = "" if own.alarm_minutes is None else str(own.alarm_minutes)
+        form.is_neutral.data = own.is_neutral
+    webcal = _webcal(own.url)
+    return render_template(
+        "feeds/show.html", own=own, token=token, form=form, webcal=webcal, qr=qr_picture(webcal)
+    )
+
+
+def _webcal(url: str) -> str:
+    """Programs on phones subscribe to this form; `https:` makes an iPhone copy the events once."""
+    return f"webcal://{url.partition('://')[2]}"
+
+
 @bp.get("/subscriptions/members/<code>")
 @requires("staff")
 def member_index(code: str) -> str:
     """A member's feed addresses: when made and last used, never the addresses themselves."""
-    name, rows = feeds.member_feeds(code, now=now(), by=current_actor())
-    return _page("member", code, name, rows)
+    return _page("member", code)
 
 
 @bp.get("/subscriptions/units/<code>")
 @requires("staff")
 def unit_index(code: str) -> str:
     """A unit's feed addresses."""
-    name, rows = feeds.unit_feeds(code, now=now(), by=current_actor())
-    return _page("unit", code, name, rows)
+    return _page("unit", code)
+
+
+@bp.get("/subscriptions/speakers/<int:speaker_id>")
+@requires("staff")
+def speaker_index(speaker_id: int) -> str:
+    """A speaker's feed addresses."""
+    return _page("speaker", speaker_id)
+
+
+@bp.get("/subscriptions/venues/<int:venue_id>")
+@requires("staff")
+def venue_index(venue_id: int) -> str:
+    """A venue's feed addresses."""
+    return _page("venue", venue_id)
 
 
 @bp.post("/subscriptions/members/<code>")
 @requires("staff")
 def create_member(code: str) -> ResponseReturnValue:
     """Make a member's address and show it this once."""
-    rotate = "rotate" in request.form
-    url = feeds.create_member_feed(code, now=now(), by=current_actor(), rotate=rotate)
-    name, rows = feeds.member_feeds(code, now=now(), by=current_actor())
-    return _page("member", code, name, rows, url=url), 201
+    made = feeds.create_member_feed(code, now=now(), by=current_actor(), rotate=_rotates())
+    return _page("member", code, url=made), 201
 
 
 @bp.post("/subscriptions/units/<code>")
 @requires("staff")
 def create_unit(code: str) -> ResponseReturnValue:
     """Make a unit's address and show it this once."""
-    rotate = "rotate" in request.form
-    url = feeds.create_unit_feed(code, now=now(), by=current_actor(), rotate=rotate)
-    name, rows = feeds.unit_feeds(code, now=now(), by=current_actor())
-    return _page("unit", code, name, rows, url=url), 201
+    made = feeds.create_unit_feed(code, now=now(), by=current_actor(), rotate=_rotates())
+    return _page("unit", code, url=made), 201
+
+
+@bp.post("/subscriptions/speakers/<int:speaker_id>")
+@requires("staff")
+def create_speaker(speaker_id: int) -> ResponseReturnValue:
+    """Make a speaker's address and show it this once."""
+    made = feeds.create_speaker_feed(speaker_id, now=now(), by=current_actor(), rotate=_rotates())
+    return _page("speaker", speaker_id, url=made), 201
+
+
+@bp.post("/subscriptions/venues/<int:venue_id>")
+@requires("staff")
+def create_venue(venue_id: int) -> ResponseReturnValue:
+    """Make a venue's address and show it this once."""
+    made = feeds.create_venue_feed(venue_id, now=now(), by=current_actor(), rotate=_rotates())
+    return _page("venue", venue_id, url=made), 201
 
 
 @bp.post("/subscriptions/<int:feed_id>/revocation")
 @requires("staff")
 def revoke(feed_id: int) -> ResponseReturnValue:
     """End one address."""
-    kind, code = feeds.revoke_feed(feed_id, now=now(), by=current_actor())
+    kind, owner = feeds.revoke_feed(feed_id, now=now(), by=current_actor())
     flash(_("Đã thu hồi đường liên kết lịch."), "good")
-    return redirect(url_for(f"feeds.{kind}_index", code=code), 303)
+    return redirect(_url("index", kind, owner), 303)
 
 
-def _page(kind: str, code: str, name: str, rows: list[feeds.Subscription], *, url: str = "") -> str:
-    webcal = f"webcal://{url.partition('://')[2]}" if url else ""
+def _rotates() -> bool:
+    return "rotate" in request.form
+
+
+def _url(page: str, kind: str, owner: str | int) -> str:
+    name = f"feeds.{page}_{kind}" if page == "create" else f"feeds.{kind}_{page}"
+    values: dict[str, Any] = {ARGUMENTS[kind]: owner}
+    return url_for(name, **values)
+
+
+def _page(kind: str, owner: str | int, *, url: str = "") -> str:
+    """The addresses of one owner; `url` is the one just made."""
+    listing: Callable[..., tuple[str, list[feeds.Subscription]]] = getattr(feeds, f"{kind}_feeds")
+    name, rows = listing(owner, now=now(), by=current_actor())
+    webcal = _webcal(url) if url else ""
     return render_template(
         "feeds/index.html",
         kind=kind,
-        code=code,
+        action=_url("create", kind, owner),
         name=name,
         rows=rows,
         url=url,
+        token=url.rpartition("/")[2].removesuffix(".ics"),
         webcal=webcal,
         qr=qr_picture(webcal) if url else "",
     )

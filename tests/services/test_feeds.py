@@ -7,15 +7,25 @@ from flask_sqlalchemy import SQLAlchemy
 from icalendar import Calendar
 from sqlalchemy import event
 
-from models import FeedToken, Invitation, Meeting, MeetingPoint, MeetingUnit, Person
+from models import (
+    Campaign,
+    FeedToken,
+    Invitation,
+    Meeting,
+    MeetingPoint,
+    MeetingUnit,
+    Person,
+    RollEntry,
+    Setting,
+)
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
-from services import feeds
+from services import feed_meetings, feeds
 from services.transaction import writing
 from tests.ics_lint import faults
 from tests.services.post import publish
 from tests.services.test_invitations import cancel, change, later
-from tests.world import NOW, World, add_meeting, build_world
+from tests.world import NOW, TODAY, World, add_meeting, build_world
 
 
 @pytest.fixture
@@ -215,3 +225,78 @@ def test_an_invitation_object_is_what_would_be_sent_now(world: World) -> None:
         session.get_one(Meeting, meeting.id).state = "cancelled"
     off = feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM, member_code="DV001")
     assert b"METHOD:CANCEL" in off
+
+
+def covered(world: World, meeting: Meeting, db: SQLAlchemy, days: int) -> None:
+    """Chi has done the study of the meeting's campaign so many days from now."""
+    unit = world.units["cell-1"].id
+    campaign = Campaign(
+        code="NQ4",
+        title="Nghị quyết",
+        opens_on=TODAY,
+        deadline_on=TODAY + timedelta(days=60),
+        cutoff_on=TODAY,
+        owner_unit_id=world.units["ward-1"].id,
+        state="open",
+        created_at=NOW,
+    )
+    db.session.add(campaign)
+    db.session.flush()
+    db.session.add(
+        RollEntry(
+            campaign_id=campaign.id,
+            population="members",
+            person_id=world.people["chi"].id,
+            unit_id=unit,
+            grassroots_id=unit,
+            covered_on=TODAY + timedelta(days=days),
+            covered_round="main",
+        )
+    )
+    db.session.get_one(Meeting, meeting.id).campaign_id = campaign.id
+    db.session.commit()
+
+
+def test_an_obligation_met_already_is_marked_or_leaves_the_feed(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    before = state(token)
+    covered(world, meeting, db, days=1)
+    after = state(token)
+    assert after.etag != before.etag
+    content = feeds.feed_content(after)
+    assert titles(content) == ["Đã học: Học tập"]
+    assert faults(content) == []
+    (event,) = Calendar.from_ical(content).events
+    assert event["LAST-MODIFIED"].dt > meeting.modified_at
+    db.session.add(Setting(key="feed_marks_done", value="0"))
+    db.session.commit()
+    gone = state(token)
+    assert gone.etag != after.etag
+    assert titles(feeds.feed_content(gone)) == []
+
+
+def test_the_meeting_at_which_the_study_was_done_stays_as_it_is(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    covered(world, meeting, db, days=3)
+    assert titles(feeds.feed_content(state(token))) == ["Học tập"]
+
+
+def test_a_feed_stays_under_a_megabyte_and_keeps_the_latest(
+    world: World, token: str, db: SQLAlchemy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meetings = [add_meeting(world, at=NOW + timedelta(days=number)) for number in (1, 2, 3)]
+    for meeting in meetings:
+        publish(meeting, NOW)
+    whole = feeds.feed_content(state(token))
+    monkeypatch.setattr(feed_meetings, "FEED_OCTETS", len(whole) - 800)
+    cut = feeds.feed_content(state(token))
+    assert len(cut) < len(whole)
+    assert meetings[0].uid.encode() not in cut.replace(b"\r\n ", b"")
+    assert meetings[2].uid.encode() in cut.replace(b"\r\n ", b"")
+    assert faults(cut) == []

@@ -1,6 +1,7 @@
 """Feeds over HTTP as calendar programs ask for them."""
 
 import gzip
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
 
-from models import FeedToken, Meeting
+from models import FeedToken, Meeting, Setting
 from rules.permissions import SYSTEM
 from services import feeds
 from tests.ics_lint import faults
@@ -21,6 +22,7 @@ from tests.services.test_invitations import change, later
 from tests.world import World, add_meeting, build_world, signed_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+PLAIN = "text/plain; charset=utf-8"
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_a_feed_is_a_calendar_that_may_be_kept_by_its_owner_alone(
     assert answer.content_type == "text/calendar; charset=utf-8"
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert answer.headers["Content-Disposition"] == 'inline; filename="lich.ics"'
-    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert answer.headers["Vary"] == "Accept-Encoding"
     assert answer.headers["ETag"].startswith('"')
     assert "Set-Cookie" not in answer.headers
     assert faults(answer.data) == []
@@ -187,7 +189,7 @@ def test_a_feed_goes_on_with_its_last_good_answer_while_the_database_is_away(
         asked = {"If-None-Match": good.headers["ETag"]}
         assert client.get(path, headers=asked).status_code == 304
         other = path.replace("/feeds/", "/feeds/units/")
-        assert client.get(other).status_code == 500
+        assert client.get(other).status_code == 503
     assert client.get(path).status_code == 200
 
 
@@ -199,5 +201,80 @@ def test_an_address_taken_back_gives_nothing_even_while_the_database_is_away(
     row = db.session.query(FeedToken).one()
     feeds.revoke_feed(row.id, now=NOW, by=SYSTEM)
     with stopped(db):
-        assert client.get(path).status_code == 500
+        answer = client.get(path)
+        assert (answer.status_code, answer.content_type) == (503, PLAIN)
     assert client.get(path).status_code == 404
+
+
+def test_a_build_that_fails_leaves_subscribers_with_the_last_good_answer(
+    client: FlaskClient,
+    path: str,
+    db: SQLAlchemy,
+    meeting: Meeting,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = client.get(path)
+    row = db.session.get_one(Meeting, meeting.id)
+    row.modified_at += timedelta(seconds=5)
+    db.session.commit()
+
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(feeds, "feed", broken)
+    kept = client.get(path)
+    assert (kept.status_code, kept.data) == (200, good.data)
+    assert kept.headers["ETag"] == good.headers["ETag"]
+    monkeypatch.undo()
+    assert client.get(path).headers["ETag"] != good.headers["ETag"]
+
+
+def test_the_board_names_the_programs_that_are_not_sent_gzip(
+    client: FlaskClient, path: str, db: SQLAlchemy
+) -> None:
+    db.session.add(Setting(key="feed_plain_agents", value="ICSx5, Lightning"))
+    db.session.commit()
+    for program, packed in (("icsx5/2.2", False), ("lightning", False), ("Outlook", True)):
+        headers = {"Accept-Encoding": "gzip", "User-Agent": program}
+        assert ("Content-Encoding" in client.get(path, headers=headers).headers) is packed
+
+
+def test_speakers_and_venues_have_feeds_of_their_own(
+    app: Flask, world: World, meeting: Meeting, db: SQLAlchemy
+) -> None:
+    client = signed_in(app.test_client(), world.accounts["quan"])
+    stranger = app.test_client()
+    for what, one in (("speakers", world.speaker.id), ("venues", world.venue.id)):
+        assert client.get(f"/subscriptions/{what}/{one}").status_code == 200
+        made = client.post(f"/subscriptions/{what}/{one}")
+        assert made.status_code == 201
+        found = re.search(rf"/feeds/{what}/[\w-]+\.ics", made.get_data(as_text=True))
+        assert found is not None
+        answer = stranger.get(found[0])
+        assert answer.status_code == 200
+        assert meeting.uid.encode() in answer.data.replace(b"\r\n ", b"")
+        assert faults(answer.data) == []
+        assert stranger.get(found[0].replace(f"{what}/", "")).status_code == 404
+        assert stranger.get(f"/subscriptions/{what}/{one}").status_code == 302
+
+
+def test_the_holder_of_an_address_chooses_an_alarm_and_titles(
+    client: FlaskClient, path: str, meeting: Meeting
+) -> None:
+    page = path.replace("/feeds/", "/subscriptions/").removesuffix(".ics")
+    before = client.get(path)
+    assert b"VALARM" not in before.data
+    shown = client.get(page).get_data(as_text=True)
+    assert "webcal://" in shown
+    assert shown.count("<ol>") == 5
+    assert client.post(page, data={"alarm": "120"}).status_code == 303
+    after = client.get(path, headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert b"TRIGGER:-PT2H\r\n" in after.data
+    assert b"SUMMARY:H\xe1\xbb\x8dc t\xe1\xba\xadp ngh" in after.data
+    assert faults(after.data) == []
+    assert client.post(page, data={"alarm": "7"}).status_code == 422
+    assert client.post(page, data={"alarm": "", "is_neutral": "y"}).status_code == 303
+    assert client.get(path).data == before.data
+    assert client.get("/subscriptions/unknown").status_code == 404
+    assert client.post("/subscriptions/unknown", data={"alarm": ""}).status_code == 404
