@@ -8,6 +8,7 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from threading import Timer
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from gateways.replies import MAIL_BYTES
 TLS_PORT = 993
 REPLY_SECONDS = 20.0
 DEADLINE_SECONDS = 60.0
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class FetchedMail:
 class Mailroom(Protocol):
     """Whatever holds incoming mail."""
 
-    def new_mails(self, most: int) -> list[FetchedMail]:
-        """Give the oldest mails that nobody has marked as read, and leave them unmarked."""
+    def new_mails(self, most: int, since: date) -> list[FetchedMail]:
+        """Give the oldest mails, arrived on that day or later, that nobody has marked as read, and
+        leave them unmarked."""
 
     def mark_read(self, uid: int) -> None:
         """Mark a mail as read, once what it said is kept."""
@@ -62,11 +65,11 @@ class ImapMailroom:
         self._connection: imaplib.IMAP4 | None = None
         self._timer: Timer | None = None
 
-    def new_mails(self, most: int) -> list[FetchedMail]:
+    def new_mails(self, most: int, since: date) -> list[FetchedMail]:
         """See Mailroom; raises GatewayError when the server cannot be reached or used."""
         try:
             connection = self._ready()
-            found = _said(connection.uid("SEARCH", "UNSEEN"))
+            found = _said(connection.uid("SEARCH", "UNSEEN", "SINCE", _imap_day(since)))
             ids = [int(word) for line in found if line for word in line.split()]
             return [mail for uid in ids[:most] if (mail := _fetch(connection, uid))]
         except (OSError, imaplib.IMAP4.error, ValueError) as error:
@@ -101,6 +104,11 @@ class ImapMailroom:
         self.close()
         where = f"{self._settings.host}:{self._settings.port}"
         return GatewayError(f"Không đọc được hộp thư {where}: {error}", permanent=False)
+
+
+def _imap_day(day: date) -> str:
+    """A day as RFC 3501 writes it, in English whatever the machine speaks."""
+    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
 
 
 def _connect(settings: ImapSettings) -> imaplib.IMAP4:

@@ -46,6 +46,8 @@ from services.transaction import reading, writing
 
 LOOK_EVERY = timedelta(minutes=1)
 MAILS_A_LOOK = 50
+# A mailbox that is read for the first time may hold years of unread mail.
+LOOK_BACK = timedelta(days=30)
 KEPT_WHOLE = timedelta(days=30)
 LISTED = 200
 LOOKED_KEY = "replies_looked_at"
@@ -113,7 +115,7 @@ def take_replies(mailroom: Mailroom, *, now: datetime) -> int:
     changes nothing and none is lost.
     """
     taken = 0
-    for mail in mailroom.new_mails(MAILS_A_LOOK):
+    for mail in mailroom.new_mails(MAILS_A_LOOK, local_day(now - LOOK_BACK)):
         taken += _take(mail, now)
         mailroom.mark_read(mail.uid)
     return taken

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 
@@ -31,6 +31,7 @@ from tests.services.post import publish
 from tests.world import NOW, World, add_meeting, build_world
 
 pytestmark = pytest.mark.clients
+LONG_AGO = date(2020, 1, 31)
 
 
 @pytest.fixture
@@ -50,23 +51,25 @@ def test_mails_are_fetched_unmarked_marked_when_told_and_never_deleted(server: D
     server.deliver(first)
     server.deliver(b"Message-ID: <2@x>\r\n\r\n" + b"bomb bomb\r\n" * (MAIL_BYTES // 10))
     room = mailroom(server)
-    small, large = room.new_mails(10)
+    small, large = room.new_mails(10, LONG_AGO)
     assert (small.content, small.is_whole) == (first, True)
     assert not large.is_whole
     assert len(large.content) < 100
     assert server.unread() == 2
     room.mark_read(small.uid)
-    assert [mail.uid for mail in room.new_mails(10)] == [large.uid]
+    assert [mail.uid for mail in room.new_mails(10, LONG_AGO)] == [large.uid]
+    tomorrow = datetime.now(UTC).date() + timedelta(days=2)
+    assert room.new_mails(10, tomorrow) == []
     room.close()
     assert (server.unread(), server.kept()) == (1, 2)
 
 
 def test_a_wrong_password_and_a_dead_server_are_the_gateways_error(server: Dovecot) -> None:
     with pytest.raises(GatewayError):
-        mailroom(server, "wrong").new_mails(1)
+        mailroom(server, "wrong").new_mails(1, LONG_AGO)
     server.stop()
     with pytest.raises(GatewayError):
-        mailroom(server).new_mails(1)
+        mailroom(server).new_mails(1, LONG_AGO)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from flask_sqlalchemy import SQLAlchemy
@@ -43,7 +43,7 @@ class Box:
     mails: list[bytes] = field(default_factory=list)
     read: set[int] = field(default_factory=set)
 
-    def new_mails(self, most: int) -> list[FetchedMail]:
+    def new_mails(self, most: int, since: date) -> list[FetchedMail]:
         new = [FetchedMail(n, mail) for n, mail in enumerate(self.mails) if n not in self.read]
         return new[:most]
 
@@ -311,7 +311,7 @@ def test_a_letter_is_seen_by_its_writers_ward_and_cannot_count(
 
 def test_a_mail_too_large_is_kept_by_its_head_for_staff(world: World, meeting: Meeting) -> None:
     class Large(Box):
-        def new_mails(self, most: int) -> list[FetchedMail]:
+        def new_mails(self, most: int, since: date) -> list[FetchedMail]:
             return [FetchedMail(1, b"Message-ID: <9@x>\r\n", is_whole=False)]
 
     assert take_replies(Large(), now=TAKEN) == 1
@@ -327,7 +327,7 @@ def test_the_mailbox_is_looked_into_once_a_minute_and_its_trouble_is_shown(
         def __init__(self, _settings: object) -> None:
             super().__init__()
 
-        def new_mails(self, most: int) -> list[FetchedMail]:
+        def new_mails(self, most: int, since: date) -> list[FetchedMail]:
             looks.append(NOW)
             raise GatewayError("Không đọc được hộp thư mx:993: timed out", permanent=False)
 
