@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from gateways.calendar import Attendee, Method, event_block, feed, invitation
 from models import Invitation, Meeting
 from rules.calendar import next_last_modified
-from rules.days import LOCAL, local_day
+from rules.days import LOCAL
 from rules.permissions import SYSTEM
 from services import feeds, office
 from tests.clients.readers import Told, by_icalendar
@@ -75,6 +75,11 @@ def expected(meetings: list[Meeting]) -> list[Told]:
 def feed_address(base: str) -> str:
     url = feeds.create_member_feed("DV001", now=NOW, by=SYSTEM)
     return base + url.removeprefix(office.office().public_url)
+
+
+def written(phone: Vdirsyncer) -> dict[str, int]:
+    """When each file of the subscriber's folder was written."""
+    return {path.name: path.stat().st_mtime_ns for path in phone.folder.rglob("*.ics")}
 
 
 def assert_shown(phone: Vdirsyncer, meetings: list[Meeting], first: datetime) -> None:
@@ -159,22 +164,6 @@ def test_a_calendar_server_takes_every_stage_of_an_invitation(radicale: Radicale
         assert by_icalendar(radicale.call("GET", "one.ics", b"")) == by_icalendar(sent)
 
 
-def test_the_day_a_feed_is_asked_for_is_noted_without_changing_it(
-    app: Flask, world: World, db: SQLAlchemy, tmp_path: Path, today: datetime
-) -> None:
-    invite(world, db, 2, today)
-    with served(app) as base:
-        address = feed_address(base)
-        phone = Vdirsyncer(tmp_path / "phone", address)
-        assert phone.sync()
-        before = {path.name: path.stat().st_mtime_ns for path in phone.folder.rglob("*.ics")}
-        assert phone.sync()
-        after = {path.name: path.stat().st_mtime_ns for path in phone.folder.rglob("*.ics")}
-    assert before == after
-    (line,) = feeds.member_feeds("DV001", now=NOW, by=SYSTEM)[1]
-    assert line.last_used_on == local_day(datetime.now(LOCAL))
-
-
 def test_a_subscriber_keeps_everything_while_the_database_is_away(
     app: Flask, world: World, db: SQLAlchemy, tmp_path: Path, today: datetime
 ) -> None:
@@ -182,8 +171,10 @@ def test_a_subscriber_keeps_everything_while_the_database_is_away(
     with served(app) as base:
         phone = Vdirsyncer(tmp_path / "phone", feed_address(base))
         assert phone.sync()
+        before = written(phone)
         with stopped(db):
             assert phone.sync()
             assert phone.kept() == expected(meetings)
+            assert written(phone) == before, "nothing changed, so nothing is written"
         assert phone.sync()
-    assert phone.kept() == expected(meetings)
+    assert written(phone) == before
