@@ -42,6 +42,7 @@ from services.attendance_roll import (
     UnitOfDay,
     expected_among,
     lines_of,
+    marked_lines,
     walk_ins_among,
 )
 from services.coverage import TAKES_PLACE, refresh_subjects
@@ -64,6 +65,13 @@ _FACTS_OF = _FACTS.where(_MARK.c.subject.in_(bindparam("subjects", expanding=Tru
 _FACTS_BY_ID = _FACT.where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
 _STAMPS_BY_ID = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES)).where(
     _MARK.c.id.in_(bindparam("ids", expanding=True))
+)
+_INSERT_MARKS = insert(_MARK)
+_SEVERAL = (
+    select(_MARK.c.subject)
+    .where(_MARK.c.meeting_id == bindparam("meeting"))
+    .group_by(_MARK.c.subject)
+    .having(func.count() > 1)
 )
 _COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
@@ -321,7 +329,7 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
 def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
     meeting = batch.meeting
     _write_walk_ins(session, batch)
-    session.execute(insert(_MARK), [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
+    session.execute(_INSERT_MARKS, [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
     touched = {fact.subject for fact, _ in batch.kept}
     after = {subject: _status(batch.ledger[subject]) for subject in touched}
     _write_lines(session, meeting, touched, batch.ledger, _known_stamps(batch))
@@ -550,8 +558,10 @@ def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime)
 
 def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
     """Everything the page shows of a register."""
-    lines, names = lines_of(session, meeting)
-    statuses, deciding = _lines(session, meeting.id)
+    marked = marked_lines(session, meeting.id)
+    lines, names = lines_of(session, meeting, marked)
+    statuses = {row[0]: Status(row[1]) for row in marked}
+    deciding = {row[0]: row[2] for row in marked}
     doubtful = _contradictions(session, meeting.id)
     counts = count_register([line.subject for line in lines], statuses).as_json()
     return _head(meeting, now) | {
@@ -616,28 +626,9 @@ def _subject_json(
     return shown
 
 
-def _lines(session: Session, meeting_id: int) -> tuple[dict[str, Status], dict[str, str]]:
-    statuses: dict[str, Status] = {}
-    deciding: dict[str, str] = {}
-    for subject, status, mark in session.execute(
-        select(RegisterLine.subject, RegisterLine.status, RegisterLine.mark_id).where(
-            RegisterLine.meeting_id == meeting_id
-        )
-    ):
-        statuses[subject] = Status(status)
-        deciding[subject] = mark
-    return statuses, deciding
-
-
 def _contradictions(session: Session, meeting_id: int) -> dict[str, list[str]]:
     """The subjects of which several marks stand, with the ids of all that stand."""
-    several = (
-        select(Mark.subject)
-        .where(Mark.meeting_id == meeting_id)
-        .group_by(Mark.subject)
-        .having(func.count() > 1)
-    )
-    subjects = set(session.scalars(several))
+    subjects = set(session.scalars(_SEVERAL, {"meeting": meeting_id}))
     found = {}
     for subject, marks in (_ledger(session, meeting_id, subjects) if subjects else {}).items():
         standing = standing_marks(marks)

@@ -1,12 +1,12 @@
 """Who is on a meeting's register: the invited people, the learners, the households of its groups."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, inspect, or_, select, union
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -38,6 +38,36 @@ _INVITED = select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
     _INVITATION.c.meeting_id == bindparam("meeting"),
     _INVITATION.c.removed_at.is_(None),
     _INVITATION.c.person_id.in_(bindparam("people", expanding=True)),
+)
+_PERSON = inspect(Person).local_table
+_NAMED = (_PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth_year, _PERSON.c.sort_key)
+_NAMED_BY_ID = select(*_NAMED).where(_PERSON.c.id.in_(bindparam("people", expanding=True)))
+_INVITED_NAMED = (
+    select(*_NAMED, _INVITATION.c.unit_id)
+    .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
+    .where(_INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.removed_at.is_(None))
+)
+_BROUGHT = select(
+    exists().where(
+        _INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.source.not_in(BY_HAND)
+    )
+)
+_LINE = inspect(RegisterLine).local_table
+_MARKED = select(
+    *(
+        _LINE.c[name]
+        for name in ("subject", "status", "mark_id", "person_id", "household_id", "unit_id")
+    )
+).where(_LINE.c.meeting_id == bindparam("meeting"))
+_RESIDENTIAL = (
+    select(MeetingUnit.unit_id)
+    .join(Unit, Unit.id == MeetingUnit.unit_id)
+    .where(MeetingUnit.meeting_id == bindparam("meeting"), Unit.tree == "residential")
+)
+_WALK_INS = (
+    select(WalkIn.id, WalkIn.name, WalkIn.unit_text)
+    .where(WalkIn.meeting_id == bindparam("meeting"))
+    .order_by(WalkIn.created_at, WalkIn.id)
 )
 
 
@@ -81,7 +111,8 @@ def expected_among(
         invited = session.execute(_INVITED, {"meeting": meeting.id, "people": chunk})
         found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in invited}
         others = [one for one in chunk if f"m:{one}" not in found]
-        rows = session.execute(_people(session, meeting, others)) if others else ()
+        brought = _brought(session, meeting, others) if others else None
+        rows = session.execute(brought) if brought is not None else ()
         found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in rows}
     for chunk in _chunks(ids_of(subjects, "h")):
         statement = _households(session, meeting, chunk)
@@ -105,13 +136,22 @@ def walk_ins_among(session: Session, subjects: Collection[str]) -> dict[str, tup
     return found
 
 
-def lines_of(session: Session, meeting: Meeting) -> tuple[list[Line], dict[int, str]]:
+def marked_lines(session: Session, meeting_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """What stands on the register: subject, status, deciding mark, whom it is about, its unit."""
+    return session.execute(_MARKED, {"meeting": meeting_id}).all()
+
+
+def lines_of(
+    session: Session, meeting: Meeting, marked: Sequence[Row[*tuple[Any, ...]]] | None = None
+) -> tuple[list[Line], dict[int, str]]:
     """The whole register in its order (unit, then given name), and the names of its units.
 
     Whoever was marked stays on it, even when the list has changed since; walk-ins come last.
+    `marked` is what `marked_lines` gave, when the caller has it already.
     """
-    people = _person_lines(session, meeting)
-    households = _household_lines(session, meeting)
+    marked = marked_lines(session, meeting.id) if marked is None else marked
+    people = _person_lines(session, meeting, _stamped(marked, "person_id"))
+    households = _household_lines(session, meeting, _stamped(marked, "household_id"))
     lines = [*people, *households]
     names = unit_names_on(
         session, {line.group for line in lines if line.group}, local_day(meeting.starts_at)
@@ -126,13 +166,7 @@ def lines_of(session: Session, meeting: Meeting) -> tuple[list[Line], dict[int, 
 
 def residential_units(session: Session, meeting: Meeting) -> list[int]:
     """The residential units that are invited by name; a Party unit does not bring its households."""
-    return list(
-        session.scalars(
-            select(MeetingUnit.unit_id)
-            .join(Unit, Unit.id == MeetingUnit.unit_id)
-            .where(MeetingUnit.meeting_id == meeting.id, Unit.tree == "residential")
-        )
-    )
+    return list(session.scalars(_RESIDENTIAL, {"meeting": meeting.id}))
 
 
 def _chunks(ids: list[int]) -> Iterable[list[int]]:
@@ -143,22 +177,14 @@ def _holds(table: Any, day: date) -> ColumnElement[bool]:
     return and_(table.valid_from <= day, or_(table.valid_to.is_(None), table.valid_to > day))
 
 
-def _people(session: Session, meeting: Meeting, only: list[int] | None) -> Any:
-    """The people expected, as (person, unit of that day): invited, enrolled, or of the units."""
-    parts = [
-        _only(
-            select(Invitation.person_id, Invitation.unit_id).where(
-                Invitation.meeting_id == meeting.id, Invitation.removed_at.is_(None)
-            ),
-            Invitation.person_id,
-            only,
-        )
-    ]
+def _brought(session: Session, meeting: Meeting, only: list[int] | None) -> Any:
+    """The people expected besides the invited, as (person, unit of that day): enrolled, or of the
+    units; None when there can be none."""
     if meeting.course_id is not None:
-        parts.append(_only(_learners(meeting), Enrolment.person_id, only))
-    elif _brings_members(session, meeting):
-        parts.append(_only(_members(session, meeting), Membership.person_id, only))
-    return parts[0] if len(parts) == 1 else union(*parts)
+        return _only(_learners(meeting), Enrolment.person_id, only)
+    if _brings_members(session, meeting):
+        return _only(_members(session, meeting), Membership.person_id, only)
+    return None
 
 
 def _only(statement: Any, column: Any, only: list[int] | None) -> Any:
@@ -181,8 +207,7 @@ def _brings_members(session: Session, meeting: Meeting) -> bool:
     """Whether the units' members stand in, because nobody has been invited from them yet."""
     if meeting.is_makeup or meeting.counting == "heads":
         return False
-    invited = exists().where(Invitation.meeting_id == meeting.id, Invitation.source.not_in(BY_HAND))
-    return not session.scalar(select(invited))
+    return not session.scalar(_BROUGHT, {"meeting": meeting.id})
 
 
 def _members(session: Session, meeting: Meeting) -> Any:
@@ -236,41 +261,36 @@ def _households(session: Session, meeting: Meeting, only: list[int] | None) -> A
     )
 
 
-def _marked(session: Session, meeting: Meeting, column: Any) -> dict[int, int | None]:
+def _stamped(marked: Sequence[Row[*tuple[Any, ...]]], key: str) -> dict[int, int | None]:
     """The people or households with a line on the register, with its stamped unit."""
-    return _pairs(
-        session,
-        select(column, RegisterLine.unit_id).where(
-            RegisterLine.meeting_id == meeting.id, column.is_not(None)
-        ),
-    )
+    place = ("subject", "status", "mark_id", "person_id", "household_id").index(key)
+    return {row[place]: row[-1] for row in marked if row[place] is not None}
 
 
 def _pairs(session: Session, statement: Any) -> dict[int, int | None]:
     return {row[0]: row[1] for row in session.execute(statement)}
 
 
-def _person_lines(session: Session, meeting: Meeting) -> list[Line]:
-    units = _marked(session, meeting, RegisterLine.person_id)
-    units |= _pairs(session, _people(session, meeting, None))
-    found: list[tuple[str, Line]] = []
-    for chunk in _chunks(sorted(units)):
-        rows = session.execute(
-            select(Person.id, Person.full_name, Person.birth_year, Person.sort_key).where(
-                Person.id.in_(chunk)
-            )
-        )
-        found += [(key, Line(f"m:{one}", name, units[one], year)) for one, name, year, key in rows]
-    found.sort(key=lambda pair: pair[0])
-    namesakes = Counter(line.name for _, line in found)
+def _person_lines(session: Session, meeting: Meeting, units: dict[int, int | None]) -> list[Line]:
+    brought = _brought(session, meeting, None)
+    if brought is not None:
+        units |= _pairs(session, brought)
+    named: dict[int, tuple[str, int | None, str]] = {}
+    for one, name, year, key, unit in session.execute(_INVITED_NAMED, {"meeting": meeting.id}):
+        named[one], units[one] = (name, year, key), unit
+    for chunk in _chunks(sorted(units.keys() - named.keys())):
+        rows = session.execute(_NAMED_BY_ID, {"people": chunk})
+        named |= {one: (name, year, key) for one, name, year, key in rows}
+    namesakes = Counter(name for name, _, _ in named.values())
     return [
-        line if namesakes[line.name] > 1 else Line(line.subject, line.name, line.group)
-        for _, line in found
+        Line(f"m:{one}", name, units[one], year if namesakes[name] > 1 else None)
+        for one, (name, year, _) in sorted(named.items(), key=lambda item: (item[1][2], item[0]))
     ]
 
 
-def _household_lines(session: Session, meeting: Meeting) -> list[Line]:
-    units = _marked(session, meeting, RegisterLine.household_id)
+def _household_lines(
+    session: Session, meeting: Meeting, units: dict[int, int | None]
+) -> list[Line]:
     statement = _households(session, meeting, None)
     if statement is not None:
         units |= _pairs(session, statement)
@@ -289,9 +309,5 @@ def _household_lines(session: Session, meeting: Meeting) -> list[Line]:
 
 
 def _walk_in_lines(session: Session, meeting: Meeting) -> list[Line]:
-    rows = session.execute(
-        select(WalkIn.id, WalkIn.name, WalkIn.unit_text)
-        .where(WalkIn.meeting_id == meeting.id)
-        .order_by(WalkIn.created_at, WalkIn.id)
-    )
+    rows = session.execute(_WALK_INS, {"meeting": meeting.id})
     return [Line(f"w:{one}", name, None, unit=unit) for one, name, unit in rows if name]
