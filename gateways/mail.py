@@ -49,6 +49,17 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Sitting:
+    """One meeting in a letter about several: when, where, what, and where to answer."""
+
+    when: str
+    place: str
+    topic: str
+    url: str = ""
+    url_label: str = ""
+
+
+@dataclass(frozen=True)
 class Letter:
     """What one letter says, in plain values; the templates give it its two bodies.
 
@@ -58,9 +69,12 @@ class Letter:
     greeting: str
     paragraphs: Sequence[str]
     facts: Sequence[tuple[str, str]] = ()
+    sittings: Sequence[Sitting] = ()
     buttons: Sequence[Button] = ()
     closing: str = ""
     opt_out_url: str = ""
+    opt_out_label: str = ""
+    language: str = "vi"
 
 
 @dataclass(frozen=True)
@@ -77,12 +91,17 @@ class Envelope:
 
 
 def compose(
-    envelope: Envelope, letter: Letter, calendar: bytes = b"", method: Method | None = None
+    envelope: Envelope,
+    letter: Letter,
+    calendar: bytes = b"",
+    method: Method | None = None,
+    attached: bytes = b"",
 ) -> bytes:
     """Give the whole message; equal arguments give equal bytes, so that a resend is the same mail.
 
     With a calendar object it is mixed(alternative(plain, html, text/calendar), application/ics),
     both copies of the object identical (calendar.md I1-I3); every part is base64 with CRLF ends.
+    `attached` is a calendar file of several meetings, to be opened by the reader.
     Raises GatewayError when an address is no address or a header hides a second one.
     """
     _check_headers(envelope)
@@ -103,6 +122,10 @@ def compose(
     message.add_alternative(html_body(letter), subtype="html", cte="base64")
     if calendar and method:
         _add_calendar(message, calendar, method)
+    if attached:
+        message.add_attachment(
+            attached, maintype="application", subtype="ics", cte="base64", filename="lich.ics"
+        )
     _fix_boundaries(message, envelope.message_id)
     content = message.as_bytes()
     _read_back(content, message, subject_line(envelope.subject))

@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from gateways.calendar import Attendee, Method, Organizer, invitation
+from gateways.languages import said
 from gateways.mail import Button, Envelope, Letter, Mailbox, compose
 from models import Invitation, Meeting, MeetingPoint, MeetingSpeaker, OutgoingMessage, Person
 from rules.calendar import MeetingFacts, neutral, shown_title, spoken_time
 from rules.outbox import CALENDAR_KINDS
+from rules.refusals import N_
 from rules.replies import answer_address
 from rules.signing import sign
 from services.meeting_facts import OFF_STATES, facts_of, organizer_of
@@ -23,7 +26,12 @@ ANSWERS = {
     "tentative": "TENTATIVE",
     "declined": "DECLINED",
 }
-SUBJECTS = {"request": "Mời", "update": "Thay đổi", "cancel": "Huỷ", "reminder": "Nhắc"}
+SUBJECTS = {
+    "request": N_("Mời: %(title)s (%(when)s)"),
+    "update": N_("Thay đổi: %(title)s (%(when)s)"),
+    "cancel": N_("Huỷ: %(title)s (%(when)s)"),
+    "reminder": N_("Nhắc: %(title)s (%(when)s)"),
+}
 REPLY_PURPOSE = "reply"
 OPT_OUT_PURPOSE = "opt-out"
 
@@ -38,19 +46,31 @@ def content_of(session: Session, message: OutgoingMessage, *, now: datetime) -> 
     Raises NoLongerTrue when the meeting moved on, the person left the list or opted out, or the
     time for it has passed.
     """
+    about = check(session, message, now=now)
+    if message.body or about is None:
+        return message.body
+    meeting, guest = about
+    return _write(session, meeting, message, guest, now=now)
+
+
+def check(
+    session: Session, message: OutgoingMessage, *, now: datetime
+) -> "tuple[Meeting, Guest] | None":
+    """Give the meeting and the guest a message is about, None when it is about neither.
+
+    Raises NoLongerTrue when what it would say does not hold any more.
+    """
     if message.expires_at is not None and message.expires_at <= now:
         raise NoLongerTrue("Quá hạn gửi.")
     if message.meeting_id is None or message.kind not in SUBJECTS:
-        return message.body
+        return None
     meeting = session.get_one(Meeting, message.meeting_id)
     if message.speaker_id is not None:
         guest = _speaker_guest(session, meeting, message)
     else:
         guest = _person_guest(session, meeting, message)
     _check_meeting(meeting, message, guest, now, was_asked=_was_asked(session, message))
-    if message.body:
-        return message.body
-    return _write(session, meeting, message, guest, now=now)
+    return meeting, guest
 
 
 class Guest:
@@ -64,6 +84,7 @@ class Guest:
         self.is_neutral = False
         self.is_speaker = False
         self.wants_reminders = True
+        self.language = "vi"
         self.point: MeetingPoint | None = None
 
 
@@ -83,7 +104,7 @@ def calendar_object(
 ) -> bytes:
     """Give the calendar object of one guest's mail as it would be sent now."""
     return invitation(
-        _told(meeting, guest),
+        told_facts(meeting, guest),
         organizer_for(session, guest),
         Attendee(address, guest.name, ANSWERS[guest.answer]),
         method=Method.CANCEL if cancel else Method.REQUEST,
@@ -114,6 +135,7 @@ def person_guest(session: Session, meeting: Meeting, person: Person) -> Guest:
     guest.answer = row.reply if row else "none"
     guest.is_neutral = person.neutral_titles
     guest.wants_reminders = person.wants_reminders
+    guest.language = person.language
     if row and row.point_id:
         guest.point = session.get(MeetingPoint, row.point_id)
     return guest
@@ -182,7 +204,8 @@ def _same_reader(message: OutgoingMessage) -> ColumnElement[bool]:
     )
 
 
-def _told(meeting: Meeting, guest: Guest) -> MeetingFacts:
+def told_facts(meeting: Meeting, guest: Guest) -> MeetingFacts:
+    """Give what this guest's calendar says about the meeting."""
     facts = facts_of(meeting, guest.point)
     return neutral(facts) if guest.is_neutral else facts
 
@@ -194,10 +217,12 @@ def _write(
     envelope = Envelope(
         sender=Mailbox(organizer.address, organizer.name),
         recipient=Mailbox(message.to_address, message.to_name),
-        subject=subject_of(message.kind, meeting, is_neutral=guest.is_neutral),
+        subject=subject_of(
+            message.kind, meeting, is_neutral=guest.is_neutral, language=guest.language
+        ),
         message_id=message.message_id,
         sent_at=now,
-        in_reply_to=_first_message_id(session, message),
+        in_reply_to=first_message_id(session, message),
     )
     letter = letter_of(session, message.kind, meeting, guest, organizer)
     if message.kind == "reminder":
@@ -208,15 +233,15 @@ def _write(
     return compose(envelope, letter, content, Method.CANCEL if cancel else Method.REQUEST)
 
 
-def subject_of(kind: str, meeting: Meeting, *, is_neutral: bool) -> str:
+def subject_of(kind: str, meeting: Meeting, *, is_neutral: bool, language: str = "vi") -> str:
     """Give a letter's subject: what happened, what it is about unless that is private, and when."""
     facts = facts_of(meeting)
     title = shown_title(neutral(facts) if is_neutral else facts).removeprefix("ĐÃ HUỶ: ")
-    when = spoken_time(meeting.starts_at, meeting.ends_at)
-    return f"{SUBJECTS[kind]}: {title} ({when})"
+    when = spoken_time(meeting.starts_at, meeting.ends_at, language)
+    return said(language, SUBJECTS[kind], title=title, when=when)
 
 
-def _first_message_id(session: Session, message: OutgoingMessage) -> str:
+def first_message_id(session: Session, message: OutgoingMessage) -> str:
     """Give the Message-ID of the first letter about this meeting, so that mails stay together."""
     first = session.scalar(
         select(OutgoingMessage.message_id)
@@ -233,27 +258,36 @@ def letter_of(
     """Give what the letter of one kind says to one guest about one meeting."""
     facts = facts_of(meeting, guest.point)
     shown = [
-        ("Nội dung", facts.summary),
-        ("Thời gian", spoken_time(facts.starts_at, facts.ends_at)),
-        ("Địa điểm", facts.location),
-        ("Trực tuyến", facts.online_url),
-        ("Ghi chú", facts.description),
-        ("Lý do", meeting.state_reason if kind == "cancel" else ""),
+        (N_("Nội dung"), facts.summary),
+        (N_("Thời gian"), spoken_time(facts.starts_at, facts.ends_at, guest.language)),
+        (N_("Địa điểm"), facts.location),
+        (N_("Trực tuyến"), facts.online_url),
+        (N_("Ghi chú"), facts.description),
+        (N_("Lý do"), meeting.state_reason if kind == "cancel" else ""),
     ]
-    buttons = []
-    if kind in ("request", "update") or (kind == "reminder" and guest.answer == "none"):
-        url = reply_url(guest.key)
-        buttons = [Button("Tôi sẽ dự", f"{url}?answer=accepted")]
-        buttons.append(Button("Tôi không dự được", f"{url}?answer=declined"))
+    say = partial(said, guest.language)
     person_id = _person_id(session, guest) if kind == "reminder" else None
     return Letter(
-        greeting=f"Kính gửi đồng chí {guest.name},",
-        paragraphs=[_opening(kind, meeting, guest)],
-        facts=[(label, value) for label, value in shown if value],
-        buttons=buttons,
-        closing=f"Trân trọng,\n{organizer.name}",
+        greeting=say(N_("Kính gửi đồng chí %(name)s,"), name=guest.name),
+        paragraphs=[say(_opening(kind, meeting, guest))],
+        facts=[(say(label), value) for label, value in shown if value],
+        buttons=_answer_buttons(kind, guest),
+        closing=say(N_("Trân trọng,\n%(organiser)s"), organiser=organizer.name),
         opt_out_url=opt_out_url(person_id) if person_id else "",
+        opt_out_label=say(N_("Không nhận thư nhắc nữa")),
+        language=guest.language,
     )
+
+
+def _answer_buttons(kind: str, guest: Guest) -> list[Button]:
+    """The two answers, wherever one is asked for."""
+    if kind == "cancel" or (kind == "reminder" and guest.answer != "none"):
+        return []
+    url = reply_url(guest.key)
+    return [
+        Button(said(guest.language, N_("Tôi sẽ dự")), f"{url}?answer=accepted"),
+        Button(said(guest.language, N_("Tôi không dự được")), f"{url}?answer=declined"),
+    ]
 
 
 def _person_id(session: Session, guest: Guest) -> int | None:
@@ -264,27 +298,38 @@ def _person_id(session: Session, guest: Guest) -> int | None:
 
 
 def _opening(kind: str, meeting: Meeting, guest: Guest) -> str:
-    doing = "lên lớp tại buổi" if guest.is_speaker else "dự buổi"
+    if kind == "request" and guest.is_speaker:
+        return N_("Mời đồng chí lên lớp tại buổi sau:")
     if kind == "request":
-        return f"Mời đồng chí {doing} sau:"
+        return N_("Mời đồng chí dự buổi sau:")
     if kind == "update":
-        return "Buổi đồng chí được mời có thay đổi. Thông tin mới nhất:"
+        return N_("Buổi đồng chí được mời có thay đổi. Thông tin mới nhất:")
+    if kind == "reminder" and guest.is_speaker:
+        return N_("Nhắc đồng chí lên lớp tại buổi sắp tới:")
     if kind == "reminder":
-        return f"Nhắc đồng chí {doing} sắp tới:"
+        return N_("Nhắc đồng chí dự buổi sắp tới:")
     if meeting.state == "cancelled":
-        return "Buổi sau đã huỷ. Đồng chí không phải đến."
+        return N_("Buổi sau đã huỷ. Đồng chí không phải đến.")
     if meeting.state == "not_held":
-        return "Buổi sau không tổ chức được. Đồng chí không phải đến."
-    return "Đồng chí không còn trong danh sách mời của buổi sau."
+        return N_("Buổi sau không tổ chức được. Đồng chí không phải đến.")
+    return N_("Đồng chí không còn trong danh sách mời của buổi sau.")
 
 
-def sign_in_letter(name: str, url: str, minutes: int) -> Letter:
+def sign_in_subject(language: str) -> str:
+    """Give the subject of the letter with a one-time sign-in link."""
+    return said(language, N_("Liên kết đăng nhập Tuyên Huấn"))
+
+
+def sign_in_letter(name: str, url: str, minutes: int, language: str = "vi") -> Letter:
     """Give the letter with a one-time sign-in link."""
+    say = partial(said, language)
+    use = N_("Bấm nút dưới đây để đăng nhập. Liên kết dùng một lần, trong %(minutes)d phút.")
+    unasked = N_(
+        "Nếu không phải bạn yêu cầu, hãy bỏ qua thư này: không ai vào được nếu không có nó."
+    )
     return Letter(
-        greeting=f"Chào {name}," if name else "Xin chào,",
-        paragraphs=[
-            f"Bấm nút dưới đây để đăng nhập. Liên kết dùng một lần, trong {minutes} phút.",
-            "Nếu không phải bạn yêu cầu, hãy bỏ qua thư này: không ai vào được nếu không có nó.",
-        ],
-        buttons=[Button("Đăng nhập", url)],
+        greeting=say(N_("Chào %(name)s,"), name=name) if name else say(N_("Xin chào,")),
+        paragraphs=[say(use, minutes=minutes), say(unasked)],
+        buttons=[Button(say(N_("Đăng nhập")), url)],
+        language=language,
     )

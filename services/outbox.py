@@ -29,7 +29,7 @@ from rules.outbox import (
 )
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound, Refusal
-from services import access, audit, letters
+from services import access, audit, bundles, letters
 from services.meeting_facts import organizer_of
 from services.office import office
 from services.transaction import reading, writing
@@ -114,7 +114,7 @@ def enqueue(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
     """
     base = {"state": "queued", "due_at": now, "created_at": now, "body": b"", "priority": 5}
     base |= {"attempts": 0, "sequence": 0, "last_error": ""}
-    columns = ("meeting_id", "person_id", "speaker_id", "account_id", "expires_at")
+    columns = ("meeting_id", "person_id", "speaker_id", "account_id", "expires_at", "bundle")
     insert_new(
         session,
         OutgoingMessage,
@@ -173,15 +173,16 @@ def enqueue_sign_in(
     now: datetime,
     expires_at: datetime,
     account_id: int | None = None,
+    language: str = "vi",
 ) -> None:
     """Put a sign-in link first in line; it is never sent twice and worthless once expired."""
     minutes = max(1, int((expires_at - now).total_seconds() // 60))
     enqueue_letter(
         session,
-        letters.sign_in_letter(name, url, minutes),
+        letters.sign_in_letter(name, url, minutes, language),
         kind="sign_in",
         to=Mailbox(address, name),
-        subject="Liên kết đăng nhập Tuyên Huấn",
+        subject=letters.sign_in_subject(language),
         dedup_key=f"sign_in:{uuid.uuid4()}",
         now=now,
         priority=1,
@@ -219,16 +220,16 @@ def send_due(
     token = str(uuid.uuid4())
     sent = failed = dropped = 0
     claimed = _claim(token, now=clock(), most=most)
-    for position, one in enumerate(claimed):
+    for one in claimed:
         if stopping():
-            _give_back(claimed[position:], token)
+            _give_back(token)
             break
         outcome = _send_one(transport, one, token, clock)
         sent += outcome == "sent"
         dropped += outcome == "dropped"
         failed += outcome in ("failed", "dead", "paused")
         if outcome == "paused":
-            _give_back(claimed[position:], token)
+            _give_back(token)
             break
     return Sent(sent, failed, dropped)
 
@@ -251,6 +252,7 @@ def _claim(token: str, *, now: datetime, most: int) -> list[int]:
                     OutgoingMessage.state.in_(WAITING),
                     OutgoingMessage.due_at <= now,
                     ~_earlier_unfinished(),
+                    ~_earlier_in_bundle(),
                 )
                 .order_by(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
                 .limit(limit)
@@ -259,11 +261,41 @@ def _claim(token: str, *, now: datetime, most: int) -> list[int]:
         )
         session.execute(
             update(OutgoingMessage)
-            .where(OutgoingMessage.id.in_(ids))
+            .where(OutgoingMessage.id.in_([*ids, *_companions(session, ids)]))
             .values(state="claimed", lease_token=token, lease_until=now + LEASE)
             .execution_options(synchronize_session=False)
         )
         return ids
+
+
+def _earlier_in_bundle() -> ColumnElement[bool]:
+    """An earlier message of the same bundle is unfinished: it takes this one along."""
+    earlier = aliased(OutgoingMessage)
+    return and_(
+        OutgoingMessage.bundle.is_not(None),
+        exists().where(
+            earlier.bundle == OutgoingMessage.bundle,
+            earlier.id < OutgoingMessage.id,
+            earlier.state.in_(UNFINISHED),
+        ),
+    )
+
+
+def _companions(session: Session, ids: Sequence[int]) -> list[int]:
+    """The messages that leave in one letter with these."""
+    bundles = select(OutgoingMessage.bundle).where(
+        OutgoingMessage.id.in_(ids), OutgoingMessage.bundle.is_not(None)
+    )
+    return list(
+        session.scalars(
+            select(OutgoingMessage.id).where(
+                OutgoingMessage.bundle.in_(bundles),
+                OutgoingMessage.id.not_in(ids),
+                OutgoingMessage.state.in_(WAITING),
+                ~_earlier_unfinished(),
+            )
+        )
+    )
 
 
 def _earlier_unfinished() -> ColumnElement[bool]:
@@ -319,43 +351,63 @@ def _send_one(transport: Transport, one: int, token: str, clock: Callable[[], da
     prepared = _prepare(one, token, clock())
     if prepared is None:
         return "dropped"
-    content, address = prepared
+    content, address, ids = prepared
 
     def mark() -> None:
-        _mark_sending(one, token, content, clock())
+        _mark_sending(ids, token, content, clock())
 
     try:
         transport.send(office().mail_from, address, content, mark)
     except GatewayError as error:
-        return _note_failure(one, token, error, clock())
-    _note_sent(one, token, clock())
+        return _note_failure(ids, token, error, clock())
+    _note_sent(ids, token, clock())
     return "sent"
 
 
-def _prepare(one: int, token: str, now: datetime) -> tuple[bytes, str] | None:
+def _prepare(one: int, token: str, now: datetime) -> tuple[bytes, str, list[int]] | None:
     """Look once more before a message leaves: is it still true, still wanted, still in time?
 
-    Gives its bytes and its address; None when it was dropped, with the reason on its row.
+    Gives its bytes, its address and the messages that leave in them; None when all were dropped,
+    with the reason on each row.
     """
     session = reading()
     session.rollback()
-    message = session.scalar(
+    messages = _held_together(session, one, token)
+    true: list[OutgoingMessage] = []
+    false: dict[int, str] = {}
+    for message in messages:
+        try:
+            letters.check(session, message, now=now)
+            true.append(message)
+        except letters.NoLongerTrue as reason:
+            false[message.id] = str(reason)
+    prepared, trouble = None, None
+    if true:
+        try:
+            content = bundles.content_of(session, true, now=now)
+            prepared = content, true[0].to_address, [message.id for message in true]
+        except GatewayError as error:
+            trouble = error
+    for one_id, why in false.items():
+        _finish(one_id, token, state="dropped", last_error=why)
+    if trouble is not None:
+        _note_failure([message.id for message in true], token, trouble, now)
+    return prepared
+
+
+def _held_together(session: Session, one: int, token: str) -> Sequence[OutgoingMessage]:
+    """The message and those that leave with it, as this sender holds them, oldest first."""
+    bundle = select(OutgoingMessage.bundle).where(OutgoingMessage.id == one).scalar_subquery()
+    return session.scalars(
         select(OutgoingMessage)
-        .where(OutgoingMessage.id == one, OutgoingMessage.lease_token == token)
+        .where(
+            or_(OutgoingMessage.id == one, OutgoingMessage.bundle == bundle),
+            OutgoingMessage.lease_token == token,
+        )
+        .order_by(OutgoingMessage.id)
         .options(undefer(OutgoingMessage.body))
         .execution_options(populate_existing=True)
-    )
-    if message is None:
-        return None
-    try:
-        content = letters.content_of(session, message, now=now)
-    except letters.NoLongerTrue as reason:
-        _finish(one, token, state="dropped", last_error=str(reason))
-        return None
-    except GatewayError as error:
-        _note_failure(one, token, error, now)
-        return None
-    return content, message.to_address
+    ).all()
 
 
 def _finish(one: int, token: str, **values: object) -> None:
@@ -372,77 +424,79 @@ def _held(one: int, token: str) -> Any:
     )
 
 
-def _mark_sending(one: int, token: str, content: bytes, now: datetime) -> None:
-    """Commit that the first byte is about to leave; a sender that lost its lease stops here."""
-    with writing() as session:
-        held = session.scalar(
-            _held(one, token)
-            .values(
-                state="sending",
-                body=content,
-                lease_until=now + LEASE,
-                attempts=OutgoingMessage.attempts + 1,
-            )
-            .returning(OutgoingMessage.id)
-        )
-        if held is None:
-            raise GatewayError("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
+def _mark_sending(ids: list[int], token: str, content: bytes, now: datetime) -> None:
+    """Commit that the first byte is about to leave; a sender that lost its lease stops here.
 
-
-def _note_sent(one: int, token: str, now: datetime) -> None:
+    The bytes are kept with the first message of a bundle.
+    """
     with writing() as session:
-        message = session.scalar(
-            select(OutgoingMessage).where(
-                OutgoingMessage.id == one, OutgoingMessage.lease_token == token
-            )
-        )
-        if message is None:
-            return
-        message.state, message.sent_at = "sent", now
-        message.lease_token = message.lease_until = None
-        message.last_error = ""
-        if message.kind in CALENDAR_KINDS and message.person_id is not None:
-            session.execute(
-                update(Invitation)
-                .where(
-                    Invitation.meeting_id == message.meeting_id,
-                    Invitation.person_id == message.person_id,
+        for one in ids:
+            held = session.scalar(
+                _held(one, token)
+                .values(
+                    state="sending",
+                    body=content if one == ids[0] else b"",
+                    lease_until=now + LEASE,
+                    attempts=OutgoingMessage.attempts + 1,
                 )
-                .values(last_sent_sequence=message.sequence, last_told_at=now)
-                .execution_options(synchronize_session=False)
+                .returning(OutgoingMessage.id)
             )
+            if held is None:
+                raise GatewayError("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
+
+
+def _note_sent(ids: list[int], token: str, now: datetime) -> None:
+    with writing() as session:
+        for message in _still_held(session, ids, token):
+            message.state, message.sent_at = "sent", now
+            message.lease_token = message.lease_until = None
+            message.last_error = ""
+            if message.kind in CALENDAR_KINDS and message.person_id is not None:
+                session.execute(
+                    update(Invitation)
+                    .where(
+                        Invitation.meeting_id == message.meeting_id,
+                        Invitation.person_id == message.person_id,
+                    )
+                    .values(last_sent_sequence=message.sequence, last_told_at=now)
+                    .execution_options(synchronize_session=False)
+                )
         _set(session, PAUSE_KEY, "")
         _set(session, TROUBLE_KEY, "")
 
 
-def _note_failure(one: int, token: str, error: GatewayError, now: datetime) -> str:
-    """Write why a message did not leave, and decide what becomes of it."""
+def _still_held(session: Session, ids: list[int], token: str) -> Sequence[OutgoingMessage]:
+    return session.scalars(
+        select(OutgoingMessage)
+        .where(OutgoingMessage.id.in_(ids), OutgoingMessage.lease_token == token)
+        .order_by(OutgoingMessage.id)
+    ).all()
+
+
+def _note_failure(ids: list[int], token: str, error: GatewayError, now: datetime) -> str:
+    """Write why a message did not leave, and decide what becomes of it and its bundle."""
     with writing() as session:
-        message = session.scalar(
-            select(OutgoingMessage).where(
-                OutgoingMessage.id == one, OutgoingMessage.lease_token == token
-            )
-        )
-        if message is None:
-            return "failed"
         if error.everyone:
             _set(session, PAUSE_KEY, (now + PROBE_WAIT).isoformat())
             _set(session, TROUBLE_KEY, str(error))
             return "paused"
-        message.last_error = str(error)
-        message.lease_token = message.lease_until = None
-        if error.in_doubt:
-            _doubt(session, message, now)
-            return message.state
-        if message.state != "sending":
-            message.attempts += 1
-        verdict = after_failure(
-            message.attempts, permanent=error.permanent, now=now, spread=random.random()
-        )
-        _apply(message, verdict)
-        if error.bad_address:
-            mark_address(session, message, now)
-        return message.state
+        messages = _still_held(session, ids, token)
+        spread = random.random()
+        for message in messages:
+            message.last_error = str(error)
+            message.lease_token = message.lease_until = None
+            if error.in_doubt:
+                _doubt(session, message, now)
+                continue
+            if message.state != "sending":
+                message.attempts += 1
+            _apply(
+                message,
+                after_failure(message.attempts, permanent=error.permanent, now=now, spread=spread),
+            )
+        if messages and error.bad_address and not error.in_doubt:
+            mark_address(session, messages[0], now)
+        return messages[0].state if messages else "failed"
 
 
 def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
@@ -475,16 +529,12 @@ def mark_address(session: Session, message: OutgoingMessage, now: datetime) -> N
     insert_new(session, CallListEntry, [row])
 
 
-def _give_back(ids: list[int], token: str) -> None:
+def _give_back(token: str) -> None:
     """Put claimed messages that have not left back in line."""
     with writing() as session:
         session.execute(
             update(OutgoingMessage)
-            .where(
-                OutgoingMessage.id.in_(ids),
-                OutgoingMessage.lease_token == token,
-                OutgoingMessage.state == "claimed",
-            )
+            .where(OutgoingMessage.lease_token == token, OutgoingMessage.state == "claimed")
             .values(state="queued", lease_token=None, lease_until=None)
             .execution_options(synchronize_session=False)
         )

@@ -121,6 +121,7 @@ def request_link(email: str, *, address: str, now: datetime) -> None:
                 now=now,
                 expires_at=now + MAIL_LINK_LASTS,
                 account_id=account.id,
+                language=account.language,
             )
 
 

@@ -19,18 +19,22 @@ from sqlalchemy import String, select
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
+from gateways import languages
 from gateways.holidays import day_notes
+from gateways.mail import html_body
 from models import Account, db
+from services import letters
 from services.demo.loading import ADMIN, load_demo
-from tests.world import signed_in
+from services.meeting_facts import organizer_of
+from tests.world import add_meeting, build_world, signed_in
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "translations/en/LC_MESSAGES/messages.po"
 VIETNAMESE = re.compile("[À-ỹ]")
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%|\{\w+\}")
 QUOTED = re.compile("“[^”]*”")
-NAMES_IN_SENTENCES = ("Hiền",)
-"""Vietnamese given names that an English hint may hold as examples."""
+NAMES_IN_SENTENCES = ("Hiền", "Tuyên Huấn")
+"""A given name as an example in a hint, and our own name."""
 SPOKEN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt")
 OURS = ("Tuyên Huấn", "Tiếng Việt", "Hộ ")
 """Our own name, a language by its own name, and what households go by: Hộ 12."""
@@ -217,6 +221,27 @@ def test_numbers_dates_and_times_are_written_as_english_readers_expect(in_englis
         session["language"] = "en"
         shown = render_template_string(page, at=datetime(2026, 11, 23, 0, 30, tzinfo=UTC))
     assert shown == "23/11/2026 7:30 4,947 97.5% Monday"
+
+
+def test_mail_goes_out_in_the_person_s_language(
+    in_english: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(languages, "TRANSLATIONS", tmp_path)
+    with in_english.app_context():
+        world = build_world()
+        meeting, person = add_meeting(world), world.people["chi"]
+        person.language = "en"
+        session, organizer = db.session, organizer_of(db.session)
+        guest = letters.person_guest(session, meeting, person)
+        letter = letters.letter_of(session, "request", meeting, guest, organizer)
+        subject = letters.subject_of("request", meeting, is_neutral=False, language="en")
+        db.session.remove()
+    body = html_body(letter)
+    assert subject == "Invitation: Học tập nghị quyết (15:30–17:30, Monday, 23/11/2026)"
+    assert letter.greeting == "Dear Comrade Đỗ Thị Kim Chi,"
+    assert '<html lang="en">' in body
+    assert "I will attend" in body
+    assert "Kính gửi" not in body
 
 
 def test_a_refusal_is_spoken_in_the_reader_s_language(in_english: Flask) -> None:
