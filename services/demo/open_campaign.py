@@ -7,13 +7,13 @@ from models import Campaign, CampaignUnit, Course, Enrolment
 from rules.days import instant, local_day
 from services.demo.city import City
 from services.demo.names import OUTREACH_TOPICS
-from services.demo.registers import Said, add_meeting, invite
+from services.demo.registers import ATTENDED, Said, add_meeting, invite
 from services.demo.writer import Writer
 
 TOPIC = "Học tập, quán triệt Nghị quyết Đại hội Đảng bộ thành phố"
 DAYS_OPEN = 35
 DAYS_LEFT = 20
-HELD_SHARE = 0.93
+HELD_SHARE = 0.96
 ATTENDANCE = 0.9
 
 
@@ -25,6 +25,8 @@ class Present:
     now: datetime
     people: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     """(person, cell) of the members not exempt, by grassroots unit."""
+    missed: list[tuple[int, int]] = field(default_factory=list)
+    """Those a register calls absent."""
 
     @property
     def today(self) -> date:
@@ -38,6 +40,7 @@ def add_present(writer: Writer, city: City, now: datetime) -> None:
         people = present.people.setdefault(cell.grassroots_id, [])
         people += [(person, cell.id) for person in cell.today]
     _member_meetings(writer, city, present)
+    _makeup_meetings(writer, city, present)
     _todays_meetings(writer, city, present)
     _planned_meetings(writer, city, present)
     _household_evenings(writer, city, present)
@@ -88,7 +91,7 @@ def _held(
 ) -> None:
     random = writer.random
     starts_at = instant(day, random.choice((time(7, 30), time(14, 0), time(19, 30))))
-    not_taken = random.random() < 0.05
+    not_taken = random.random() < 0.03
     said = [] if not_taken else _said(writer, people)
     recent = (present.today - day).days <= 3
     meeting = add_meeting(
@@ -107,6 +110,11 @@ def _held(
         place=f"Hội trường {city.grassroots_names[organiser].removeprefix('Đảng bộ ')}",
     )
     invite(writer, meeting, people, starts_at - timedelta(days=7))
+    present.missed += [
+        (line.person_id, line.unit_id)
+        for line in said
+        if line.person_id and line.unit_id and line.status not in ATTENDED
+    ]
 
 
 def _said(writer: Writer, people: list[tuple[int, int]]) -> list[Said]:
@@ -119,6 +127,26 @@ def _said(writer: Writer, people: list[tuple[int, int]]) -> list[Said]:
             status = "excused" if random.random() < 0.75 else "unexcused"
         lines.append(Said(status, cell, person_id=person))
     return lines
+
+
+def _makeup_meetings(writer: Writer, city: City, present: Present) -> None:
+    """Two make-up sittings have been held for some of those who were absent."""
+    for number in range(2):
+        people = present.missed[60 * number : 60 * number + 60]
+        starts_at = instant(present.today - timedelta(days=2 + number), time(19, 0))
+        meeting = add_meeting(
+            writer,
+            city,
+            kind="study",
+            topic=f"Học bù: {TOPIC}",
+            starts_at=starts_at,
+            said=_said(writer, people),
+            register_state="submitted",
+            campaign_id=present.campaign,
+            is_makeup=True,
+            venue_id=city.venues[number],
+        )
+        invite(writer, meeting, people, starts_at - timedelta(days=5), "makeup")
 
 
 def _todays_meetings(writer: Writer, city: City, present: Present) -> None:
