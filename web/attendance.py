@@ -25,6 +25,8 @@ from rules.permissions import Actor
 from rules.refusals import N_, Malformed, Refusal
 from rules.text import clean
 from services import attendance, attendance_states
+from services.attendance_previous import previous_statuses
+from services.attendance_tally import group_tallies, record_tallies
 from services.meeting_links import actor_of_link
 from web import offline
 from web.errors import sentence_of
@@ -81,7 +83,11 @@ def show(meeting_id: int) -> ResponseReturnValue:
     if (stop := page_door(meeting_id)) is not None:
         return stop
     session.setdefault("device", secrets.token_hex(8))
-    return render_template("attendance/show.html", **_page(meeting_id))
+    previous = previous_statuses(meeting_id, now=now(), by=current_actor())
+    tallies = group_tallies(meeting_id, now=now(), by=current_actor())
+    return render_template(
+        "attendance/show.html", previous=previous, tallies=tallies, **_page(meeting_id)
+    )
 
 
 @bp.get("/<int:meeting_id>/register")
@@ -115,6 +121,14 @@ def save_heads(meeting_id: int) -> ResponseReturnValue:
     return jsonify(ok=True, counts=_verdicts(verdicts), register=found)
 
 
+@bp.post("/<int:meeting_id>/tallies")
+def save_tallies(meeting_id: int) -> ResponseReturnValue:
+    """Write down how many households the groups' heads declare; each gets its own verdict."""
+    actor = _json_door(meeting_id)
+    verdicts = record_tallies(meeting_id, _body(), now=now(), by=actor)
+    return jsonify(ok=True, tallies=_verdicts(verdicts))
+
+
 @bp.get("/<int:meeting_id>/people")
 def people(meeting_id: int) -> ResponseReturnValue:
     """Members by name who are not on the list yet."""
@@ -143,7 +157,7 @@ def add_guest(meeting_id: int) -> ResponseReturnValue:
     return jsonify(ok=True, subject=subject, register=found)
 
 
-CSRF_EXEMPT = (save_marks, save_heads, add_guest)
+CSRF_EXEMPT = (save_marks, save_heads, save_tallies, add_guest)
 
 
 @bp.get("/<int:meeting_id>/form")

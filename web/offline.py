@@ -26,6 +26,7 @@ SCRIPTS = (
     "attendance/saving",
     "attendance/sheets",
     "attendance/store",
+    "attendance/tallies",
 )
 PICTURES = ("icons/sprite.svg", "icons/mark.svg", "manifest.webmanifest")
 

@@ -9,6 +9,7 @@ import { newId, Roster } from "attendance/roster";
 import { Saving } from "attendance/saving";
 import { Store } from "attendance/store";
 import { startAdding, startChoices, startSheets, startSubmitting } from "attendance/sheets";
+import { startTallies } from "attendance/tallies";
 
 const HEADS_PAUSE = 600;
 const LOOK_EVERY = 20_000;
@@ -26,11 +27,13 @@ class Register {
     const { app_version } = page;
     this.queue = new Queue(store, page.marks_url, "marks", { app_version, register: "counts" });
     this.headQueue = new Queue(store, page.heads_url, "counts", { app_version, pause: HEADS_PAUSE });
-    this.keeping = new Keeping(store, page, this.roster, [this.queue, this.headQueue]);
+    this.tallyQueue = new Queue(store, page.tallies_url, "tallies", { app_version });
+    this.queues = [this.queue, this.headQueue, this.tallyQueue];
+    this.keeping = new Keeping(store, page, this.roster, this.queues);
     this.list = new List(find(".register-list"), page, this.roster);
     this.search = find("#register-search");
     this.saving = new Saving(
-      [this.queue, this.headQueue],
+      this.queues,
       page.texts,
       (item) => this.roster.lines.get(item.subject)?.name ?? item.name ?? item.label ?? "",
     );
@@ -46,6 +49,7 @@ class Register {
     startSheets();
     startSubmitting(this.roster, this.page.texts, () => this.saving.show());
     if (find(".heads")) startHeads(find(".heads"), this.page, this.headQueue);
+    if (find(".tallies")) startTallies(find(".tallies"), this.tallyQueue);
     this.listenToNames();
     this.listenToButtons();
     this.listenToServer();
@@ -57,16 +61,14 @@ class Register {
     this.keeping.isNew = await this.recogniseDevice();
     const [newest] = await Promise.all([
       this.keeping.newestRegister(),
-      this.queue.load(),
-      this.headQueue.load(),
+      ...this.queues.map((queue) => queue.load()),
     ]);
     if (newest) this.roster.take(newest, []);
     this.roster.lay(this.queue.waiting.values());
     this.list.paintAll();
     this.showCounts();
     this.headQueue.dispatchEvent(new CustomEvent("elsewhere", { detail: [...this.headQueue.waiting.values()] }));
-    this.queue.hurry();
-    this.headQueue.hurry();
+    for (const queue of this.queues) queue.hurry();
     this.keeping.start();
   }
 
@@ -74,7 +76,7 @@ class Register {
   async recogniseDevice() {
     const known = await this.store.fact("device");
     const device = known ?? newId().replaceAll("-", "").slice(0, 16);
-    this.queue.device = this.headQueue.device = device;
+    for (const queue of this.queues) queue.device = device;
     if (!known) await this.store.putFact("device", device);
     return !known;
   }

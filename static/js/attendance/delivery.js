@@ -5,7 +5,7 @@
 
 const WHICH = 1;
 const PATIENCE = 30_000;
-const MOST = { marks: 200, counts: 100 };
+const MOST = { marks: 200, counts: 100, tallies: 100 };
 const HAS_IT = new Set(["stored", "known", "flagged"]);
 const ANSWER_OF_ANOTHER = "no answer of ours";
 const channel = globalThis.BroadcastChannel ? new BroadcastChannel("attendance") : null;

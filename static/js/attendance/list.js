@@ -111,10 +111,13 @@ export class List {
     main.setAttribute("aria-pressed", String(!isAbsent(line.status) && line.status !== "not_marked"));
     const name = ICONS[line.status];
     main.querySelector("use").setAttribute("href", name ? `${this.page.sprite}#${name}` : "");
-    const about = [this.page.texts.statuses[line.status]];
-    if (line.birth_year) about.push(this.page.texts.born.replace("%", line.birth_year));
+    const { texts } = this.page;
+    const about = [texts.statuses[line.status]];
+    if (line.birth_year) about.push(texts.born.replace("%", line.birth_year));
     if (!line.group && line.unit) about.push(line.unit);
-    if (line.others) about.push(this.page.texts.disagree);
+    const before = texts.statuses[this.page.previous?.[line.subject]];
+    if (before) about.push(texts.previous.replace("%", before.toLocaleLowerCase("vi")));
+    if (line.others) about.push(texts.disagree);
     note.textContent = about.join(" · ");
     row.classList.toggle("person-doubtful", Boolean(line.others));
   }

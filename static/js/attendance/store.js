@@ -159,6 +159,6 @@ export class Store {
 
 /** The meeting's number in an address such as /attendance/12/marks; null for other addresses. */
 export function meetingOf(path) {
-  const number = /^\/attendance\/(\d+)(?:\/(?:marks|heads))?$/u.exec(path)?.[1];
+  const number = /^\/attendance\/(\d+)(?:\/(?:marks|heads|tallies))?$/u.exec(path)?.[1];
   return number ? Number(number) : null;
 }

@@ -6,8 +6,12 @@
 const SHELLS = "attendance-";
 const KEPT_SHELLS = 3;
 const PATIENCE = 6000;
+const SIGNED_OUT = new Set([401, 403, 410]);
 const LIST = /^\/attendance\/?$/u;
 const LINK = /^\/attendance\/link\/[^/]+$/u;
+
+/** The way to the sign-in page, or a page that says that the link is over. */
+const isSignedOut = ({ type, status }) => type === "opaqueredirect" || SIGNED_OUT.has(status);
 
 export function start({ Store, meetingOf, deliverAll }, { version, files, listUrl }) {
   const store = new Store();
@@ -40,9 +44,14 @@ export function start({ Store, meetingOf, deliverAll }, { version, files, listUr
   async function keptPage(path) {
     const meeting = meetingOf(path);
     const page = meeting === null ? null : await store.page(meeting).catch(() => null);
-    if (!page?.html) return caches.match(listUrl);
+    if (!page?.html) return null;
     const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": page.policy };
     return new Response(page.html, { headers });
+  }
+
+  async function hasUnsent(path) {
+    const meeting = meetingOf(path);
+    return meeting !== null && (await store.items()).some(({ url }) => meetingOf(url) === meeting);
   }
 
   /** The server's page when it answers in time; else the one kept here. */
@@ -52,8 +61,8 @@ export function start({ Store, meetingOf, deliverAll }, { version, files, listUr
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, null));
     const response = await Promise.race([asked, late]).catch(() => null);
     const isBroken = !response || response.status >= 500;
-    if (!isBroken) return response;
-    return (await keptPage(path)) ?? response ?? asked;
+    if (!isBroken && !(isSignedOut(response) && (await hasUnsent(path)))) return response;
+    return (await keptPage(path)) ?? response ?? (await caches.match(listUrl)) ?? asked;
   }
 
   self.addEventListener("install", (event) => event.waitUntil(install()));
