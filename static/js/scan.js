@@ -40,6 +40,7 @@ export async function start(section) {
     field.value = "";
     field.focus();
   });
+  section.dataset.started = "true";
 
   const formats = (await window.BarcodeDetector?.getSupportedFormats().catch(() => [])) ?? [];
   if (!formats.includes("qr_code") || !navigator.mediaDevices) return;

@@ -83,6 +83,7 @@ def test_a_member_scans_and_the_taker_confirms_on_the_list(
 def test_typed_codes_are_answered_on_the_page_without_leaving_it(server, page, register):
     line = stored(page, register)["subjects"][1]
     page.goto(f"/attendance/{register['id']}/scan")
+    page.locator('.scan[data-started="true"]').wait_for()
     field = page.get_by_label("Mã đảng viên")
     for text, words in (
         (member_code(server, line["subject"]), f"Đã ghi {line['name']} có mặt."),
