@@ -104,6 +104,19 @@ def feed(name: str, blocks: Iterable[EventBlock]) -> bytes:
     return _feed_head(clean_line(name)) + body + _END
 
 
+def published(blocks: Iterable[EventBlock]) -> bytes:
+    """Join events into a file to be opened from a letter: METHOD:PUBLISH, any number of meetings.
+
+    An iTIP message that asks for answers may speak of one UID only (RFC 5546 3.2), and Thunderbird
+    and others read no further than the first; a file of published events is read whole by all.
+    """
+    calendar = _calendar()
+    calendar.add("METHOD", "PUBLISH")
+    calendar.add_component(_zone())
+    body = b"".join(block.content for block in sorted(blocks))
+    return _bytes(calendar).removesuffix(_END) + body + _END
+
+
 def checked_feed(content: bytes, events: int) -> bytes:
     """Refuse to let out a feed that is not whole: one such answer empties Thunderbird's calendar.
 

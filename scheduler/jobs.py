@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from rules.clock import Daily
-from services import attendance_states, clock, incoming_replies, reminders, roster, unit_changes
+from services import (
+    attendance_states,
+    clock,
+    digests,
+    incoming_replies,
+    reminders,
+    roster,
+    unit_changes,
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ ONCE_A_DAY = (
         "warn_of_risk",
         Daily(time(7, 0)),
         lambda slot, now: reminders.warn_of_risk(slot, now=now),
+    ),
+    OnceADay(
+        "weekly_digest",
+        Daily(time(16, 0), weekday=6),
+        lambda slot, now: digests.send_weekly(slot, now=now),
     ),
     OnceADay(
         "chase_registers",

@@ -276,9 +276,13 @@ def _tell_meetings(session: Session, course: Course, now: datetime, by: Actor) -
     coming = select(Meeting).where(
         Meeting.course_id == course.id, Meeting.state == "published", Meeting.ends_at > now
     )
-    for meeting in session.scalars(coming).all():
+    meetings = session.scalars(coming).all()
+    bundle = invitations.bundle_of(meetings, now)
+    for meeting in meetings:
         before = facts_of(meeting)
-        invitations.announce_changed(session, meeting, before, now=now, by=by, tell=False)
+        invitations.announce_changed(
+            session, meeting, before, now=now, by=by, tell=False, bundle=bundle
+        )
 
 
 def _checked(

@@ -171,15 +171,17 @@ def blocks_of(session: Session, state: Feed) -> list[EventBlock]:
     Events whose kept bytes are of an older revision are written anew and kept.
     """
     rows = _kept_rows(session, state)
-    if stale := [row.id for row in rows if kept_block(row, state.organizer, row.kept) is None]:
+    kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
+    if stale := [number for number, block in kept.items() if block is None]:
         session.rollback()
         _renew(stale)
         rows = _kept_rows(session, state)
+        kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
     own = _own_blocks(session, state, rows)
     blocks: list[EventBlock] = []
     octets = 0
     for row in rows:
-        block = own[row.id] if row.id in own else kept_block(row, state.organizer, row.kept)
+        block = own[row.id] if row.id in own else kept[row.id]
         if block is None:
             continue
         if state.alarm_minutes is not None and row.id not in own and row.state not in OFF_STATES:
@@ -265,14 +267,14 @@ def _meetings(session: Session, ids: Sequence[int]) -> list[Meeting]:
 def _sums(session: Session, state: Feed) -> Select[Any]:
     """What tells one state of a feed from every other, and when it last changed."""
     if state.kind == "unit":
-        return _summed(_unit_meetings(session, state.subject_id, state.asked_at), null(), ())
+        return _summed(unit_meetings(session, state.subject_id, state.asked_at), null(), ())
     return _kept_sums(state.kind)
 
 
 def _kept_rows(session: Session, state: Feed) -> Sequence[Any]:
     """The kept bytes of the feed's events with their revision, the last ones first."""
     if state.kind == "unit":
-        chosen = _unit_meetings(session, state.subject_id, state.asked_at)
+        chosen = unit_meetings(session, state.subject_id, state.asked_at)
         asked = _shown(chosen, *_kept_columns(state.is_neutral))
     else:
         asked = _kept_events(state.kind, state.is_neutral)
@@ -389,7 +391,7 @@ _CHOSEN: Mapping[str, Callable[[], Select[int]]] = {
 }
 
 
-def _unit_meetings(session: Session, unit_id: int, now: datetime) -> Select[int]:
+def unit_meetings(session: Session, unit_id: int, now: datetime) -> Select[int]:
     """What a unit or one below it organises, and what invites it, one below it or one above it."""
     on = local_day(now)
     below = access.subtree({unit_id}, on)

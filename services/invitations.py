@@ -100,15 +100,18 @@ class _Guests:
     moved: set[int]
 
 
-def announce_published(session: Session, meeting: Meeting, *, now: datetime, by: Actor) -> Told:
+def announce_published(
+    session: Session, meeting: Meeting, *, now: datetime, by: Actor, bundle: str = ""
+) -> Told:
     """Make the guest list of a meeting that has just become published and ask everyone to come.
 
-    Call it in the transaction that publishes, after the meeting has its new values.
+    Call it in the transaction that publishes, after the meeting has its new values. What is told
+    of several meetings under one `bundle` reaches each person as one letter.
     """
     _refresh(session, meeting)
     _sync_guests(session, meeting, now)
     keep_blocks(meeting, organizer_of(session))
-    told = _tell(session, meeting, "request", _current(session, meeting), now)
+    told = _tell(session, meeting, "request", _current(session, meeting), now, bundle)
     _record(session, meeting, "invited", told, now=now, by=by)
     return told
 
@@ -121,6 +124,7 @@ def announce_changed(
     now: datetime,
     by: Actor,
     tell: bool,
+    bundle: str = "",
 ) -> Told:
     """Carry a change of a published meeting to its guests, in the transaction that changes it.
 
@@ -138,11 +142,11 @@ def announce_changed(
     if change is not Change.NONE or removed or guests.moved:
         meeting.modified_at = next_last_modified(before.last_modified_at, now)
     keep_blocks(meeting, organizer_of(session))
-    told = [_withdraw(session, meeting, removed, now)]
+    told = [_withdraw(session, meeting, removed, now, bundle)]
     if change is Change.SUBSTANCE:
         _forget_replies(session, meeting)
     tells_all = change is Change.SUBSTANCE or (change is Change.WORDING and tell)
-    told += _tell_changed(session, meeting, guests, tells_all, now)
+    told += _tell_changed(session, meeting, guests, tells_all, now, bundle)
     total = Told(sum(one.mails for one in told), sum(one.calls for one in told))
     _record(session, meeting, "told_change", total, now=now, by=by)
     return total
@@ -160,6 +164,13 @@ def announce_cancelled(session: Session, meeting: Meeting, *, now: datetime, by:
     told = _withdraw(session, meeting, everyone, now)
     _record(session, meeting, "told_cancelled", told, now=now, by=by)
     return told
+
+
+def bundle_of(meetings: Sequence[Meeting], now: datetime) -> str:
+    """Name what is told of several meetings by one action; nothing when there is only one."""
+    if len(meetings) < 2:
+        return ""
+    return f"{min(one.id for one in meetings)}:{int(now.timestamp() * 1000)}"
 
 
 def expected_recipients(session: Session, meeting: Meeting) -> Recipients:
@@ -202,7 +213,12 @@ def zalo_text(meeting: Meeting, *, kind: str = "request") -> str:
 
 
 def _tell_changed(
-    session: Session, meeting: Meeting, guests: _Guests, tells_all: bool, now: datetime
+    session: Session,
+    meeting: Meeting,
+    guests: _Guests,
+    tells_all: bool,
+    now: datetime,
+    bundle: str,
 ) -> list[Told]:
     """Ask who is new; tell the others, or only those whose point is another."""
     new = {one.key for one in guests.added}
@@ -212,8 +228,9 @@ def _tell_changed(
         for one in everyone
         if one.key not in new and (tells_all or one.person_id in guests.moved)
     ]
-    asked = _tell(session, meeting, "request", [p for p in everyone if p.key in new], now)
-    return [asked, _tell(session, meeting, "update", rest, now)]
+    invited = [one for one in everyone if one.key in new]
+    asked = _tell(session, meeting, "request", invited, now, bundle)
+    return [asked, _tell(session, meeting, "update", rest, now, bundle)]
 
 
 def _refresh(session: Session, meeting: Meeting) -> None:
@@ -463,7 +480,12 @@ def _forget_replies(session: Session, meeting: Meeting) -> None:
 
 
 def _tell(
-    session: Session, meeting: Meeting, kind: str, people: list[Recipient], now: datetime
+    session: Session,
+    meeting: Meeting,
+    kind: str,
+    people: list[Recipient],
+    now: datetime,
+    bundle: str,
 ) -> Told:
     """Put one letter or one call for each of these people, in place of what still waits."""
     if not people:
@@ -472,7 +494,7 @@ def _tell(
     mails = [one for one in people if one.address]
     calls = [one for one in people if not one.address]
     letters_now = [
-        _mail_row(meeting, kind if one.key in asked else "request", one) for one in mails
+        _mail_row(meeting, kind if one.key in asked else "request", one, bundle) for one in mails
     ]
     _drop_letters(session, meeting, people, {row["dedup_key"] for row in letters_now})
     outbox.enqueue(session, letters_now, now=now)
@@ -482,7 +504,9 @@ def _tell(
     return Told(len(mails), len(calls))
 
 
-def _withdraw(session: Session, meeting: Meeting, people: list[Recipient], now: datetime) -> Told:
+def _withdraw(
+    session: Session, meeting: Meeting, people: list[Recipient], now: datetime, bundle: str = ""
+) -> Told:
     """Tell people that they need not come: only those who had been told to."""
     if not people:
         return Told(0, 0)
@@ -491,7 +515,8 @@ def _withdraw(session: Session, meeting: Meeting, people: list[Recipient], now: 
     called = _drop_calls(session, meeting, people)
     mails = [one for one in people if one.address and one.key in asked]
     calls = [one for one in people if one.key in called or (not one.address and one.key in asked)]
-    outbox.enqueue(session, [_mail_row(meeting, "cancel", one) for one in mails], now=now)
+    off = [_mail_row(meeting, "cancel", one, bundle) for one in mails]
+    outbox.enqueue(session, off, now=now)
     rows = [_call_row(meeting, "cancel", one, now) for one in calls]
     outbox.insert_new(session, CallListEntry, rows)
     return Told(len(mails), len(calls))
@@ -580,7 +605,7 @@ def _cause(meeting: Meeting, kind: str, one: Recipient) -> str:
     return f"{kind}:{meeting.id}:{one.key}:{revision}"
 
 
-def _mail_row(meeting: Meeting, kind: str, one: Recipient) -> dict[str, Any]:
+def _mail_row(meeting: Meeting, kind: str, one: Recipient, bundle: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "to_address": one.address,
@@ -591,6 +616,7 @@ def _mail_row(meeting: Meeting, kind: str, one: Recipient) -> dict[str, Any]:
         "person_id": one.person_id,
         "speaker_id": one.speaker_id,
         "sequence": meeting.sequence,
+        "bundle": f"{bundle}:{one.key}" if bundle else None,
         "priority": 3 if kind == "cancel" else 4,
     }
 

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -150,6 +151,7 @@ def _change_published(
     override_reason: str,
     now: datetime,
     by: Actor,
+    bundle: str = "",
 ) -> None:
     if (old.starts_at, old.ends_at) != (new.starts_at, new.ends_at):
         _refuse_unready(details_of(session, new), now)
@@ -157,7 +159,7 @@ def _change_published(
     before = facts_of(meeting)
     apply(session, meeting, new, now)
     told = tell or is_other_occasion(old, new)
-    invitations.announce_changed(session, meeting, before, now=now, by=by, tell=told)
+    invitations.announce_changed(session, meeting, before, now=now, by=by, tell=told, bundle=bundle)
 
 
 def move_meeting(
@@ -179,6 +181,40 @@ def move_meeting(
         session.flush()
         fields = fields_of(session, meeting)
         return clashes_among(session, [wanted_by(session, fields, meeting.id)], by=by)[0]
+
+
+def shift_course(
+    course_id: int, days: int, *, override_reason: str = "", now: datetime, by: Actor
+) -> int:
+    """Put the coming meetings of a course so many days later (earlier if negative); gives how many.
+
+    Each person who was told hears of it in one letter. All move or none.
+    """
+    if not 1 <= abs(days) <= 366:
+        raise Refusal(N_("Hãy ghi số ngày dời, từ 1 đến 366; số âm là sớm hơn."))
+    with writing() as session:
+        coming = select(Meeting.id).where(
+            Meeting.course_id == course_id,
+            Meeting.state.in_((MeetingState.DRAFT.value, MeetingState.PUBLISHED.value)),
+            Meeting.starts_at > now,
+        )
+        meetings = _own_meetings(session, session.scalars(coming).all(), now, by)
+        bundle = invitations.bundle_of(meetings, now)
+        for meeting in sorted(meetings, key=lambda one: one.starts_at, reverse=days > 0):
+            old = fields_of(session, meeting)
+            shift = timedelta(days=days)
+            new = replace(old, starts_at=old.starts_at + shift, ends_at=old.ends_at + shift)
+            if meeting.state == MeetingState.PUBLISHED:
+                _change_published(
+                    session, meeting, old, new, True, override_reason, now, by, bundle
+                )
+            else:
+                apply(session, meeting, new, now)
+                meeting.modified_at = next_last_modified(meeting.modified_at, now)
+            session.flush()
+            coverage.refresh_meeting(session, meeting.id)
+            _record(session, meeting, "moved", now=now, by=by, reason=override_reason, days=days)
+        return len(meetings)
 
 
 def publish_meetings(
@@ -208,6 +244,7 @@ def publish_drafts(
         wanted_by(session, each, meeting.id) for each, meeting in zip(fields, meetings, strict=True)
     ]
     found = clashes_among(session, wanted, by=by)
+    bundle = invitations.bundle_of(meetings, now)
     for meeting, each, clashes in zip(meetings, fields, found, strict=True):
         state = next_meeting_state(
             MeetingState(meeting.state), "publish", now=now, details=details_of(session, each)
@@ -216,7 +253,7 @@ def publish_drafts(
         meeting.state, meeting.published_at = state.value, now
         meeting.modified_at = next_last_modified(meeting.modified_at, now)
         _record(session, meeting, "published", now=now, by=by, reason=override_reason)
-        invitations.announce_published(session, meeting, now=now, by=by)
+        invitations.announce_published(session, meeting, now=now, by=by, bundle=bundle)
 
 
 def cancel_meeting(meeting_id: int, reason: str, *, now: datetime, by: Actor) -> None:

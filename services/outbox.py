@@ -137,11 +137,12 @@ def enqueue_letter(
     subject: str,
     dedup_key: str,
     now: datetime,
+    attached: bytes = b"",
     **values: object,
 ) -> None:
     """Put one letter that is already written into the caller's transaction.
 
-    For sign-in links, notices and chases; `values` may give priority, expires_at, meeting_id,
+    For sign-in links, notices, chases and digests; `attached` is a calendar file, `values` may give priority, expires_at, meeting_id,
     account_id and due_at. Raises Refusal when the address cannot be written to.
     """
     organizer = organizer_of(session)
@@ -153,7 +154,7 @@ def enqueue_letter(
         sent_at=now,
     )
     try:
-        body = compose(envelope, letter)
+        body = compose(envelope, letter, attached=attached)
     except GatewayError as error:
         raise Refusal(
             N_("Không gửi thư tới “%(address)s” được: %(why)s Hãy sửa địa chỉ thư."),

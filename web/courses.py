@@ -9,7 +9,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from rules.days import local_day
 from rules.refusals import N_, Malformed, NotFound, Refusal
-from services import courses, meeting_lists, units
+from services import courses, meeting_lists, meetings, units
 from services.courses import CourseFields, Outsider
 from services.meeting_lists import MeetingFilter
 from web.errors import sentence_of
@@ -216,6 +216,25 @@ def withdraw(code: str, person_id: int) -> ResponseReturnValue:
     """Take a learner off the course."""
     courses.withdraw(code, person_id, now=now(), by=current_actor())
     flash(_("Đã cho học viên thôi học; những buổi sắp tới không mời nữa."), "good")
+    return redirect(url_for("courses.show", code=code), 303)
+
+
+@bp.post("/<code>/shifts")
+@requires("staff")
+def shift(code: str) -> ResponseReturnValue:
+    """Put all coming meetings of a course some days later or earlier."""
+    course = courses.course_view(code, today=local_day(now()), by=current_actor())
+    try:
+        moved = meetings.shift_course(
+            course.line.id,
+            request.form.get("days", 0, type=int),
+            override_reason=request.form.get("override_reason", ""),
+            now=now(),
+            by=current_actor(),
+        )
+    except Refusal as refusal:
+        return _course_page(code, sentence_of(refusal)), 409
+    flash(_("Đã dời %(count)s buổi; mỗi người được báo bằng một thư.", count=moved), "good")
     return redirect(url_for("courses.show", code=code), 303)
 
 
