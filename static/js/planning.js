@@ -114,12 +114,15 @@ export function start(box) {
     return [...days, ...answer.meetings.map(asEvent)];
   }
 
+  const inEnglish = box.dataset.language === "en";
+  const hourMark = inEnglish ? ":" : "h";
+
   function content({ event, timeText }) {
     const meeting = event.extendedProps;
     if (meeting.day) return { domNodes: [part("event-topic", meeting.day.name)] };
     const line = document.createElement("span");
     line.className = "event-line";
-    const clock = timeText.split(/\s*[-–]\s*/u)[0].replace(":", "h").replace(/^0(?=\d)/u, "");
+    const clock = timeText.split(/\s*[-–]\s*/u)[0].replace(":", hourMark).replace(/^0(?=\d)/u, "");
     line.append(icon(box.dataset.sprite, KIND_ICONS[meeting.kind]), part("event-time", clock));
     line.append(part(CALLED_OFF.has(meeting.state) ? "event-topic event-off" : "event-topic", meeting.topic));
     if (words[meeting.state]) line.append(part("event-state", `(${words[meeting.state]})`));
@@ -161,7 +164,7 @@ export function start(box) {
   const calendar = window.EventCalendar.create(box, {
     view: NARROW.matches ? "listWeek" : "dayGridMonth",
     date: `${box.dataset.on}T00:00`,
-    locale: box.dataset.language,
+    locale: inEnglish ? "en-GB" : box.dataset.language,
     timeZone: ZONE,
     firstDay: 1,
     height: NARROW.matches ? "auto" : "60rem",

@@ -2,7 +2,8 @@
 
 import { element } from "attendance/list";
 
-const clock = (at) => `${at.getHours()}h${String(at.getMinutes()).padStart(2, "0")}`;
+const hourMark = document.documentElement.lang === "en" ? ":" : "h";
+const clock = (at) => `${at.getHours()}${hourMark}${String(at.getMinutes()).padStart(2, "0")}`;
 
 export class Saving {
   constructor(queues, texts, nameOf) {
