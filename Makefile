@@ -46,7 +46,7 @@ types: ## mypy --strict
 	@$(BIN)/mypy --strict --no-error-summary
 
 bench: ## the ratios of docs/performance.md, in one run
-	@for file in bench/*.py; do [ -f "$$file" ] || continue; echo "→ $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in bench/*.py; do name=$$(basename "$$file" .py); echo "→ $$name"; $(BIN)/python -m "bench.$$name" || exit 1; done
 
 requirements: ## pin and hash both requirement files again
 	@scripts/pin-requirements

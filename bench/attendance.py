@@ -36,6 +36,7 @@ from bench.parts import plain_register
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTERS = 11
+WARM = 20
 TICK = os.sysconf("SC_CLK_TCK")
 Figures = dict[str, float]
 
@@ -81,6 +82,9 @@ def alone(what: str, at: Server, register: dict[str, Any], seconds: float) -> di
     for kind, size in (("mark", 1), ("50 marks", 50), ("the same mark again", 1), ("register", 0)):
         phone = Phone(at.port, register, size, 0)
         phone.repeats = kind == "the same mark again"
+        for _ in range(WARM):
+            phone.send()
+        phone.times.clear()
         name = f"{what}, {kind}"
         figures[name] = tell(name, load([phone], at.process, seconds))
     return figures

@@ -1,0 +1,85 @@
+"""What a page asks of the database grows with what it shows, never with the table."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from tests import world
+from tests.services import campaign_plans as plans
+
+PAGES = ("/coverage/", "/meetings/", "/people")
+
+
+@pytest.fixture
+def city(db):
+    return world.build_world()
+
+
+@contextmanager
+def statements(db) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(*given):
+        seen.append(given[2])
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def asked(app: Flask, db, city, path: str) -> int:
+    """How many statements the page takes, once its sign-in and caches are warm."""
+    client = world.signed_in(app.test_client(), city.accounts["an"])
+    assert client.get(path, follow_redirects=True).status_code == 200
+    with statements(db) as seen:
+        assert client.get(path).status_code == 200
+    return len(seen)
+
+
+def grow(city, db) -> None:
+    """Three times the cells, ten times the people, and meetings besides.
+
+    What is only asked when there is a meeting at all may come on top, once.
+    """
+    for number in range(8):
+        cell = world.add_unit(f"C{number}", "cell", f"Chi bộ {number} mới", city.units["ward-1"])
+        for one in range(12):
+            world.add_person(f"T{number}{one:02}", f"Nguyễn Văn {one}", cell)
+    for number in range(12):
+        world.add_meeting(city, at=datetime.now(UTC) + timedelta(days=5 + number))
+    db.session.commit()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_list_asks_no_more_often_when_there_is_more(app, db, city, path):
+    plans.opened(city)
+    before = asked(app, db, city, path)
+    grow(city, db)
+    assert asked(app, db, city, path) <= before + 2
+
+
+def test_a_register_asks_no_more_often_for_more_names(app, db, city):
+    at = datetime.now(UTC)
+    small = world.add_meeting(city, at=at, invite=("cell-1",)).id
+    before = asked(app, db, city, f"/attendance/{small}/register")
+    grow(city, db)
+    large = world.add_meeting(city, at=at, invite=("ward-1",)).id
+    assert asked(app, db, city, f"/attendance/{large}/register") <= before + 1
+
+
+def test_a_reader_of_one_ward_asks_no_more_often_when_the_city_grows(app, db, city):
+    plans.opened(city)
+    client = world.signed_in(app.test_client(), city.accounts["dung"])
+    client.get("/coverage/")
+    with statements(db) as few:
+        assert client.get("/coverage/").status_code == 200
+    grow(city, db)
+    with statements(db) as many:
+        assert client.get("/coverage/").status_code == 200
+    assert len(many) <= len(few) + 1
