@@ -10,9 +10,12 @@ from typing import ParamSpec, TypeVar
 import click
 
 from rules.refusals import Refusal
+from services.transaction import DATABASE_FAILURES
 
 P = ParamSpec("P")
 R = TypeVar("R")
+ROW_ID = click.IntRange(max=2**63 - 1)
+"""A row's number as an argument: what no database could hold is wrong usage."""
 
 
 def now() -> datetime:
@@ -21,7 +24,8 @@ def now() -> datetime:
 
 
 def refusing(command: Callable[P, R]) -> Callable[P, R]:
-    """End with exit 1 and the refusal's sentence on stderr instead of a trace."""
+    """End with exit 1 and a sentence on stderr instead of a trace: a refusal, a file that cannot
+    be written, a database that does not answer or was never prepared."""
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -29,7 +33,22 @@ def refusing(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except Refusal as refusal:
             click.echo(str(refusal), err=True)
-            sys.exit(1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(
+                f"Không đọc hoặc ghi được tệp “{error.filename}” ({error.strerror}). "
+                "Hãy kiểm tra đường dẫn và quyền.",
+                err=True,
+            )
+        except DATABASE_FAILURES as error:
+            reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            click.echo(
+                f"Cơ sở dữ liệu chưa dùng được ({reason}). "
+                "Hãy kiểm tra DATABASE_URL, rồi chạy: flask db upgrade",
+                err=True,
+            )
+        sys.exit(1)
 
     return guarded
 

@@ -6,7 +6,7 @@ import click
 from flask import current_app, url_for
 from flask.cli import AppGroup
 
-from cli.answers import now, print_json, refusing
+from cli.answers import ROW_ID, now, print_json, refusing
 from rules.days import LOCAL, local_day
 from rules.permissions import SYSTEM
 from rules.refusals import N_, Malformed
@@ -75,7 +75,7 @@ def _as_text(line: MeetingLine) -> str:
 
 
 @group.command("link")
-@click.argument("meeting_id", type=int)
+@click.argument("meeting_id", type=ROW_ID, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusing
 def link(meeting_id: int, as_json: bool) -> None:

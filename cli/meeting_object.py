@@ -3,7 +3,7 @@
 import click
 
 from cli import meeting
-from cli.answers import now, refusing
+from cli.answers import ROW_ID, now, refusing
 from rules.permissions import SYSTEM
 from services import feeds
 
@@ -11,7 +11,7 @@ group = meeting.group
 
 
 @group.command("ics")
-@click.argument("meeting_id", type=int, metavar="ID")
+@click.argument("meeting_id", type=ROW_ID, metavar="ID")
 @click.option("--member", "member_code", help="As it would be sent to this member now.")
 @refusing
 def ics(meeting_id: int, member_code: str | None) -> None:

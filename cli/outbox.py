@@ -3,7 +3,7 @@
 import click
 from flask.cli import AppGroup
 
-from cli.answers import now, print_json, refusing
+from cli.answers import ROW_ID, now, print_json, refusing
 from rules.permissions import SYSTEM
 from services import outbox
 
@@ -12,6 +12,7 @@ group = AppGroup("outbox", help="Outgoing mail.")
 
 @group.command("status")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@refusing
 def status(as_json: bool) -> None:
     """Count the messages by state, and say since when the oldest is due."""
     counts = outbox.counts(now=now())
@@ -34,7 +35,7 @@ def status(as_json: bool) -> None:
 
 
 @group.command("retry")
-@click.argument("message_id", type=int, metavar="ID")
+@click.argument("message_id", type=ROW_ID, metavar="ID")
 @refusing
 def retry(message_id: int) -> None:
     """Put a failed or dead message back in line, due at once."""
@@ -43,7 +44,7 @@ def retry(message_id: int) -> None:
 
 
 @group.command("show")
-@click.argument("message_id", type=int, metavar="ID")
+@click.argument("message_id", type=ROW_ID, metavar="ID")
 @refusing
 def show(message_id: int) -> None:
     """Print a message: its state, then its headers and text; a waiting one as it would leave now."""

@@ -1,5 +1,6 @@
 """`python -m scheduler`: ticks in the foreground until it is asked to stop, and then ends cleanly."""
 
+import argparse
 import logging
 import os
 import signal
@@ -115,6 +116,10 @@ def _now() -> datetime:
 
 def main() -> None:
     """Run the clock in the foreground."""
+    argparse.ArgumentParser(
+        prog="python -m scheduler",
+        description="Chạy đồng hồ: gửi thư, nhắc lịch, dọn việc đến hạn. Dừng bằng Ctrl-C (SIGTERM).",
+    ).parse_args()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
     )

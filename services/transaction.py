@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from models import db
 
 _WRITING = "writing"
+DATABASE_FAILURES = (OperationalError, ProgrammingError)
+"""What the doors see when the database does not answer or has no tables yet."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What every form shares: the library's own error sentences in the reader's language."""
 
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from flask_wtf import FlaskForm
 
 from rules.refusals import N_
@@ -9,6 +9,9 @@ SENTENCES = {
     "This field is required.": N_("Hãy điền ô này."),
     "Not a valid choice.": N_("Lựa chọn này không có trong danh sách. Hãy chọn lại."),
     "Invalid Choice: could not coerce.": N_("Lựa chọn này không có trong danh sách. Hãy chọn lại."),
+    "'%(value)s' is not a valid choice for this field.": N_(
+        "Lựa chọn này không có trong danh sách. Hãy chọn lại."
+    ),
     "Not a valid date value.": N_("Ngày chưa đúng. Hãy viết như 26/11/2026."),
     "Not a valid time value.": N_("Giờ chưa đúng. Hãy viết như 07:30."),
     "Not a valid datetime value.": N_("Ngày giờ chưa đúng. Hãy chọn lại."),
@@ -38,9 +41,7 @@ class Sentences:
         return str(gettext(SENTENCES.get(sentence, sentence)))
 
     def ngettext(self, one: str, many: str, count: int) -> str:
-        if one in SENTENCES:
-            return str(gettext(SENTENCES[one]))
-        return str(ngettext(one, many, count))
+        return self.gettext(one if count == 1 or one in SENTENCES else many)
 
 
 class Form(FlaskForm):

@@ -2,6 +2,7 @@
 
 from flask import Flask
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, ValidationError
 
 from web import (
     accounts,
@@ -65,10 +66,24 @@ BLUEPRINTS: tuple[object, ...] = (
     roster,
 )
 
+LARGEST_ID = 2**63 - 1
+
+
+class RowId(IntegerConverter):
+    """A row's number in an address; one that no database could hold is an unknown address."""
+
+    def to_python(self, value: str) -> int:
+        """Read the number; ValidationError makes the answer a 404."""
+        number = int(super().to_python(value))
+        if number > LARGEST_ID:
+            raise ValidationError
+        return number
+
 
 def init_app(app: Flask, csrf: CSRFProtect) -> None:
     """Register every feature's pages; a blueprint named in a module's `CSRF_EXEMPT` checks its own
     token (the attendance endpoint takes a bearer token from phones)."""
+    app.url_map.converters["int"] = RowId
     for module in BLUEPRINTS:
         app.register_blueprint(module.bp)  # type: ignore[attr-defined]  # every feature module has one
         for view in getattr(module, "CSRF_EXEMPT", ()):
