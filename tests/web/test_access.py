@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from models import db
 from tests.world import World, add_meeting, build_world, signed_in
@@ -67,8 +67,7 @@ def address(rule: Rule) -> str:
     """The rule's address with the first row's id, code or a word in every place."""
     values: dict[str, object] = {}
     for name in rule.arguments:
-        converter = type(rule._converters[name]).__name__
-        values[name] = 1 if converter == "IntegerConverter" else "x"
+        values[name] = 1 if isinstance(rule._converters[name], IntegerConverter) else "x"
     built = rule.build(values)
     assert built is not None, rule
     return built[1]
