@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block, with_alarm
+from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block, feed, with_alarm
 from models import (
     FeedToken,
     Invitation,
@@ -156,7 +156,14 @@ def state_of(session: Session, row: Any, now: datetime) -> Feed:
     )
     asked = _sums(session, state)
     sums = session.execute(asked, _bounds(state)).one()
-    told = (BLOCK_VERSION, state.name, state.is_neutral, state.alarm_minutes, state.marks_done)
+    told = (
+        BLOCK_VERSION,
+        FEED_OCTETS,
+        feed(state.name, ()),
+        state.is_neutral,
+        state.alarm_minutes,
+        state.marks_done,
+    )
     moments = [row.created_at, row.chosen_at, sums.modified_at, sums.list_at]
     return replace(
         state,
