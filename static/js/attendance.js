@@ -70,6 +70,8 @@ class Register {
     this.headQueue.dispatchEvent(new CustomEvent("elsewhere", { detail: [...this.headQueue.waiting.values()] }));
     for (const queue of this.queues) queue.hurry();
     this.keeping.start();
+    // The worker may have opened a copy although the server answers by now.
+    if (navigator.serviceWorker?.controller && !this.saving.waiting) this.lookAgain();
   }
 
   /** Which phone this is, whoever signs in on it; tells whether its memory was empty. */
@@ -225,13 +227,22 @@ class Register {
     });
     setInterval(() => {
       const isIdle = document.visibilityState === "visible" && !this.saving.waiting;
-      if (isIdle) this.refresh(`${this.page.register_url}?version=${this.roster.version}`);
+      if (isIdle) this.lookAgain();
     }, LOOK_EVERY);
+    window.addEventListener("online", () => !this.saving.waiting && this.lookAgain());
+  }
+
+  lookAgain() {
+    return this.refresh(`${this.page.register_url}?version=${this.roster.version}`);
   }
 
   async refresh(address) {
+    const before = this.roster.version;
     const answer = await get(address).catch(() => null);
-    if (answer?.ok && !answer.unchanged) this.take(answer);
+    if (!answer?.ok || answer.unchanged) return;
+    // Marks reached the server while this answer was on its way: it is older than what is shown.
+    const isOvertaken = this.roster.version !== before && answer.version < this.roster.version;
+    if (!isOvertaken) this.take(answer);
   }
 
   /** Another phone may have handed the register in meanwhile: the page then says so itself. */

@@ -375,6 +375,36 @@ def test_marks_made_after_a_link_was_revoked_wait_for_the_next_one(own, phones):
     assert stored(page, made)["counts"]["present"] == 1
 
 
+def test_signing_out_warns_of_what_waits_and_forgets_the_registers_but_not_the_marks(own, phones):
+    page = phones(service_workers="block")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    email = "roi-may@test.invalid"
+
+    def sign_in() -> None:
+        page.goto(own.server.run("account", "create", email, "--role", "staff").strip())
+        page.get_by_role("button", name="Đăng nhập").click()
+
+    sign_in()
+    made = new_register(own.server)
+    page.goto(f"/attendance/{made['id']}")
+    page.locator(".register[data-kept]").wait_for()
+    page.route("**/marks", lambda route: route.abort())
+    tap(page, 0)
+    expect(page.locator(".save-state")).to_contain_text("Chưa gửi: 1")
+    page.goto("/attendance/")
+    page.locator('[data-module="leaving"]').first.evaluate("form => form.requestSubmit()")
+    page.wait_for_url("**/sign-in")
+    assert any("Còn 1 lượt điểm danh chưa gửi" in message for message in asked)
+    kept = UNSENT.replace('"items"', '"pages"')
+    assert page.evaluate(kept) == 0
+    assert unsent(page) == 1
+    page.unroute("**/marks")
+    open_register(page, made)
+    wait_until_sent(page)
+    assert stored(page, made)["counts"]["present"] == 1
+
+
 def test_without_a_memory_the_page_says_so_and_still_sends(own, phones):
     page = phones("Object.defineProperty(globalThis, 'indexedDB', {value: undefined});")
     made = new_register(own.server)

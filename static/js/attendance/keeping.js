@@ -32,7 +32,8 @@ export class Keeping {
     this.warnOfStorage();
     startWorker(this.page.worker_url, () => this.queues.every((queue) => !queue.size));
     window.addEventListener("pagehide", () => this.keep());
-    navigator.storage?.persist?.().catch(() => {});
+    // Asked at a tap: some browsers show a question, and one that comes by itself is refused.
+    document.addEventListener("click", () => navigator.storage?.persist?.().catch(() => {}), { once: true });
     const others = `/attendance/${this.page.register.meeting}/`;
     (globalThis.requestIdleCallback ?? setTimeout)(async () => {
       await this.store.forgetOldPages(Date.now()).catch(() => {});

@@ -105,6 +105,7 @@ export class Store {
 
   /** Forgets the items whose verdict says that the server has them; keeps the refused, marked so. */
   async settle(done, refused) {
+    const isOnDisk = [...done, ...refused].some(({ id }) => !this.unkept.has(id));
     for (const { id } of [...done, ...refused]) this.unkept.delete(id);
     await this.run("items", "readwrite", (transaction) => {
       const items = transaction.objectStore("items");
@@ -113,7 +114,8 @@ export class Store {
     }).catch((error) => {
       for (const one of refused) this.unkept.set(one.id, one);
       this.fault = error;
-      throw error;
+      // What never reached the disk need not be taken off it.
+      if (isOnDisk) throw error;
     });
   }
 

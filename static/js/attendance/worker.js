@@ -5,7 +5,7 @@
 
 const SHELLS = "attendance-";
 const KEPT_SHELLS = 3;
-const PATIENCE = 6000;
+const PATIENCE = 5000;
 const SIGNED_OUT = new Set([401, 403, 410]);
 const LIST = /^\/attendance\/?$/u;
 const LINK = /^\/attendance\/link\/[^/]+$/u;
@@ -28,7 +28,6 @@ export function start({ Store, meetingOf, deliverAll }, { version, files, listUr
     const shells = (await caches.keys()).filter((name) => name.startsWith(SHELLS));
     const old = shells.filter((name) => name !== shell).slice(0, -(KEPT_SHELLS - 1));
     await Promise.all(old.map((name) => caches.delete(name)));
-    await self.registration.navigationPreload?.enable();
     await store.forgetOldPages(Date.now()).catch(() => {});
     await self.clients.claim();
   }
@@ -55,8 +54,8 @@ export function start({ Store, meetingOf, deliverAll }, { version, files, listUr
   }
 
   /** The server's page when it answers in time; else the one kept here. */
-  async function pageFor(event, path) {
-    const asked = (async () => (await event.preloadResponse) ?? fetch(event.request))();
+  async function pageFor(request, path) {
+    const asked = fetch(request);
     asked.catch(() => {});
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, null));
     const response = await Promise.race([asked, late]).catch(() => null);
@@ -77,8 +76,9 @@ export function start({ Store, meetingOf, deliverAll }, { version, files, listUr
     const { request } = event;
     const { origin, pathname, searchParams } = new URL(request.url);
     if (request.method !== "GET" || origin !== self.location.origin) return;
-    if (pathname.startsWith("/static/") && searchParams.has("v")) event.respondWith(fileFor(request));
+    const isFile = pathname.startsWith("/static/") && !pathname.startsWith("/static/vendor/");
+    if (isFile && searchParams.has("v")) event.respondWith(fileFor(request));
     const isOurs = meetingOf(pathname) !== null || LIST.test(pathname) || LINK.test(pathname);
-    if (request.mode === "navigate" && isOurs) event.respondWith(pageFor(event, pathname));
+    if (request.mode === "navigate" && isOurs) event.respondWith(pageFor(request, pathname));
   });
 }
