@@ -25,6 +25,7 @@ from rules.days import LOCAL, local_day
 from rules.meetings import LONGEST
 from rules.permissions import Actor
 from services.access import meetings_visible_to
+from services.busy import busy_occupancies
 from services.settings import setting_number
 from services.transaction import reading
 from services.units import parents_on
@@ -93,6 +94,7 @@ def occupancies_between(session: Session, first: datetime, last: datetime) -> li
     known = _Known(session, [row.id for row in rows])
     above = _ancestors(parents_on(session, local_day(first)))
     found = [known.occupancy(row, row.topic) for row in rows]
+    found += busy_occupancies(session, first, last)
     below: dict[int, set[int]] = defaultdict(set)
     for unit_id, ancestors in above.items():
         for ancestor in ancestors:
@@ -200,9 +202,20 @@ class _Surroundings:
             _visible(session, [row.id for row in rows], by, local_day(wanted[0].starts_at)),
         )
         self.saved = [known.occupancy(row, titles[row.id]) for row in rows]
+        self.saved += self._busy(session, wanted)
         self.above = _ancestors(parents_on(session, on))
         self.planned = self._planned(session, wanted, on)
         self.names = _names(session, known, self.planned)
+
+    def _busy(self, session: Session, wanted: Sequence[Wanted]) -> list[Occupancy]:
+        """What these places' and speakers' own calendars say."""
+        return busy_occupancies(
+            session,
+            min(each.starts_at for each in wanted),
+            max(each.ends_at for each in wanted),
+            venue_ids=frozenset().union(*(each.venue_ids for each in wanted)),
+            speaker_ids=frozenset().union(*(each.speaker_ids for each in wanted)),
+        )
 
     def _rows_near(self, session: Session, wanted: Sequence[Wanted]) -> list[MeetingRow]:
         first = min(each.starts_at for each in wanted) - self.reach
