@@ -231,7 +231,8 @@ def test_mail_goes_out_in_the_person_s_language(
         world = build_world()
         meeting, person = add_meeting(world), world.people["chi"]
         person.language = "en"
-        session, organizer = db.session, organizer_of(db.session)
+        session = db.session()
+        organizer = organizer_of(session)
         guest = letters.person_guest(session, meeting, person)
         letter = letters.letter_of(session, "request", meeting, guest, organizer)
         subject = letters.subject_of("request", meeting, is_neutral=False, language="en")
