@@ -25,11 +25,12 @@ from models import (
 )
 from rules.calendar import spoken_time
 from rules.clock import reminder_slot
+from rules.coverage import Gap, HouseholdFigure, MemberFigure, number_text
 from rules.days import local_day
 from rules.permissions import SYSTEM, Actor
 from rules.refusals import N_, NotFound
 from rules.signing import unsign
-from services import audit, coverage, letters, outbox
+from services import audit, coverage_board, letters, outbox
 from services.access import on_day
 from services.clock import first_run
 from services.office import office
@@ -39,6 +40,7 @@ USUAL_MINUTES = (7 * 24 * 60, 24 * 60, 120)
 CHASE_AFTER = timedelta(hours=2)
 CHASE_FOR = timedelta(days=3)
 RISK_DAYS = (14, 7, 3, 1)
+MONDAY = 0
 _EVERYWHERE = ("staff", "admin")
 
 
@@ -118,11 +120,14 @@ def chase_registers(slot: datetime, *, now: datetime) -> int:
 
 
 def warn_of_risk(slot: datetime, *, now: datetime) -> int:
-    """Tell staff 14, 7, 3 and 1 days before a deadline that a target is not met; gives how many."""
+    """Tell staff that a target is not met 14, 7, 3 and 1 days before the deadline; gives how many.
+
+    Every Monday before that as well, once the seats planned cannot close the gap any more.
+    """
     session = reading()
     session.rollback()
     today = local_day(now)
-    warnings = [(campaign, lines) for campaign, lines in _at_risk(session, today) if lines]
+    warnings = [(campaign, lines) for campaign, lines in _at_risk(session, now) if lines]
     session.rollback()
     with writing() as session:
         if not first_run(session, "warn_of_risk", slot, now=now):
@@ -369,23 +374,32 @@ def _staff_of(session: Session, unit_id: int | None, day: date) -> list[Account]
         )
 
 
-def _at_risk(session: Session, today: date) -> Iterable[tuple[Campaign, list[tuple[str, str]]]]:
-    """The open campaigns near their deadline, with what each target still lacks."""
-    deadlines = [today + timedelta(days=days) for days in RISK_DAYS]
-    campaigns = session.scalars(
-        select(Campaign).where(Campaign.state == "open", Campaign.deadline_on.in_(deadlines))
-    ).all()
-    for campaign in campaigns:
-        figures = coverage.figures_of(session, campaign, by=SYSTEM, today=today)
-        lines = []
-        for label, figure in (
-            ("Đảng viên", figures.members.figure),
-            ("Hộ gia đình", figures.households.figure),
-        ):
-            counted = label == "Đảng viên" or figures.counts_households
-            if counted and figure.short:
-                lines.append((label, f"còn thiếu {figure.short} để đạt {figure.target_percent}%"))
-        yield campaign, lines
+def _at_risk(session: Session, now: datetime) -> Iterable[tuple[Campaign, list[tuple[str, str]]]]:
+    """The open campaigns whose turn it is, with what each target and its planned seats lack."""
+    today = local_day(now)
+    for line in coverage_board.board(now=now, by=SYSTEM):
+        figures = line.figures
+        days_left = (figures.deadline_on - today).days
+        is_monday = today.weekday() == MONDAY and figures.opens_on <= today and days_left >= 0
+        if days_left not in RISK_DAYS and not (is_monday and line.is_at_risk):
+            continue
+        lines = _lacking("Đảng viên", figures.members, line.members)
+        if figures.counts_households:
+            lines += _lacking("Hộ gia đình", figures.households, line.households)
+        yield session.get_one(Campaign, figures.campaign_id), lines
+
+
+def _lacking(
+    label: str, figure: MemberFigure | HouseholdFigure, left: Gap
+) -> list[tuple[str, str]]:
+    if not figure.short:
+        return []
+    text = f"còn thiếu {number_text(figure.short)} để đạt {figure.target_percent}%"
+    seats = number_text(left.seats_planned)
+    if left.can_close:
+        return [(label, f"{text}; các buổi đã lên lịch có {seats} chỗ")]
+    short = number_text(left.seats_short)
+    return [(label, f"{text}; các buổi đã lên lịch chỉ có {seats} chỗ, thiếu {short} chỗ")]
 
 
 def _warn(

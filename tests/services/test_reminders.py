@@ -163,14 +163,15 @@ def test_a_speaker_without_an_address_is_chased_by_phone(world: World, db: SQLAl
     assert (call.kind, call.speaker_id) == ("chase", world.speaker.id)
 
 
-def test_staff_are_warned_of_a_target_that_is_not_met(world: World, db: SQLAlchemy) -> None:
+def add_campaign_of_two(world: World, db: SQLAlchemy, days_left: int) -> None:
+    """An open campaign of ward 1 with two members to study and nobody covered, on a Monday."""
     today = datetime(2026, 11, 23, tzinfo=UTC).date()
     campaign = Campaign(
         code="NQ1",
         title="Nghị quyết 1",
         owner_unit_id=world.units["ward-1"].id,
         opens_on=today - timedelta(days=30),
-        deadline_on=today + timedelta(days=7),
+        deadline_on=today + timedelta(days=days_left),
         cutoff_on=today - timedelta(days=30),
         state="open",
         created_at=NOW,
@@ -189,6 +190,10 @@ def test_staff_are_warned_of_a_target_that_is_not_met(world: World, db: SQLAlche
             )
         )
     db.session.commit()
+
+
+def test_staff_are_warned_of_a_target_that_is_not_met(world: World, db: SQLAlchemy) -> None:
+    add_campaign_of_two(world, db, days_left=7)
     slot = NOW - timedelta(hours=8)
     assert reminders.warn_of_risk(slot, now=NOW) == 1
     assert reminders.warn_of_risk(slot, now=NOW) == 0
@@ -198,6 +203,20 @@ def test_staff_are_warned_of_a_target_that_is_not_met(world: World, db: SQLAlche
     body = mail.get_body(preferencelist=("plain",))
     assert body is not None
     assert "còn thiếu 2 để đạt 95%" in body.get_content()
+
+
+def test_staff_are_warned_each_monday_once_planned_seats_cannot_close_the_gap(
+    world: World, db: SQLAlchemy
+) -> None:
+    add_campaign_of_two(world, db, days_left=20)
+    for day in (NOW, NOW + timedelta(days=1), NOW + timedelta(days=2)):
+        reminders.warn_of_risk(day - timedelta(hours=8), now=day)
+    postman = Postman()
+    deliver(postman, NOW + timedelta(days=2))
+    (mail,) = postman.mails(AN)
+    body = mail.get_body(preferencelist=("plain",))
+    assert body is not None
+    assert "chỉ có 0 chỗ, thiếu 2 chỗ" in body.get_content()
 
 
 def test_a_slot_happens_once_and_only_with_its_effect(db: SQLAlchemy) -> None:
