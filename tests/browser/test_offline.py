@@ -26,6 +26,8 @@ from tests.browser.conftest import (
 from tests.browser.test_attendance import new_register, open_register, stored
 
 NOT_COPIED = (".venv", ".git", ".setup", "instance", "bench", "tests", "docs", ".*_cache")
+# A second on a quiet machine; the one that tests may be shared.
+USABLE_WITHIN = 1500
 UNSENT = """() => new Promise((resolve) => {
     const asked = indexedDB.open("tuyenhuan");
     asked.onsuccess = () => {
@@ -479,14 +481,9 @@ def test_the_page_is_light_and_usable_within_a_second_on_a_slow_phone(own, phone
         page.locator(".register[data-started]").wait_for()
         took.append(page.evaluate("performance.getEntriesByName('register-usable')[0].startTime"))
     session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-    print(f"usable after {min(took):.0f} ms of {took}")
     fresh = phones()
     fresh.on("response", weigh)
     open_register(fresh, made)
     assert fresh.locator(".person").count() >= 400
     assert sum(sizes.values()) < 150_000, sizes
-    print(f"{sum(sizes.values())} bytes in {len(sizes)} answers")
-    assert min(took) < 1000 + SLACK, took
-
-
-SLACK = 500
+    assert min(took) < USABLE_WITHIN, took
