@@ -505,7 +505,7 @@ def _ledger(
             for start in range(0, len(wanted), CHUNK)
         ]
     for answer in answers:
-        for row in answer:
+        for row in answer.all():
             found[row.subject].append(_fact(row, meeting_id))
     return found
 

@@ -276,7 +276,9 @@ def _person_lines(session: Session, meeting: Meeting, units: dict[int, int | Non
     if brought is not None:
         units |= _pairs(session, brought)
     named: dict[int, tuple[str, int | None, str]] = {}
-    for one, name, year, key, unit in session.execute(_INVITED_NAMED, {"meeting": meeting.id}):
+    for one, name, year, key, unit in session.execute(
+        _INVITED_NAMED, {"meeting": meeting.id}
+    ).all():
         named[one], units[one] = (name, year, key), unit
     for chunk in _chunks(sorted(units.keys() - named.keys())):
         rows = session.execute(_NAMED_BY_ID, {"people": chunk})
