@@ -75,8 +75,12 @@ const GRID = GRID_ROLES.map((role) => `[role="${role}"]`).join();
  * makes screen readers lose them. Without those roles they hear plain days and buttons, in order.
  */
 function describePlainly(box) {
-  const strip = () => box.querySelectorAll(GRID).forEach((part) => part.removeAttribute("role"));
-  const watch = { childList: true, subtree: true, attributes: true, attributeFilter: ["role"] };
+  const strip = () => {
+    box.querySelectorAll(GRID).forEach((part) => part.removeAttribute("role"));
+    box.querySelectorAll("[aria-colindex]").forEach((part) => part.removeAttribute("aria-colindex"));
+  };
+  const attributeFilter = ["role", "aria-colindex"];
+  const watch = { childList: true, subtree: true, attributes: true, attributeFilter };
   new MutationObserver(strip).observe(box, watch);
   strip();
 }

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice, product
+from urllib.parse import urlencode
 
 from sqlalchemy import select
 from werkzeug.routing import Rule
@@ -116,8 +117,10 @@ def _particular_addresses() -> dict[str, list[str]]:
     code = db.session.scalars(select(Person.code).where(Person.id == person)).one()
     assert code is not None
     card = create_member_feed(code, now=now, by=SYSTEM)
+    new_time = {"starts_at": "2030-05-20T08:00:00+07:00", "ends_at": "2030-05-20T10:00:00+07:00"}
     draft = db.session.scalars(select(Meeting.id).where(Meeting.state == "draft")).first()
     return {
+        "meetings.change": [f"/meetings/{meeting}/change?{urlencode(new_time)}"],
         "meetings.publication": [f"/meetings/publications?id={draft}"],
         "attendance.link": [f"/attendance/link/{link.token}"],
         "door.card": [f"/card/{card.rpartition('/')[2].removesuffix('.ics')}"],

@@ -35,6 +35,7 @@ NOT_PAGES = {
     "feeds.speaker_feed",
     "feeds.venue_feed",
     "health.show",
+    "offline.worker",
     "planning.feed",
     "reports.workbook",
 }
@@ -66,7 +67,15 @@ VIEWS = {
     "link": ((DESKTOP, "dark"), (PHONE, "dark")),
 }
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-ADMIN_ONLY = {"accounts.index", "accounts.new", "accounts.edit", "settings.index"}
+ADMIN_ONLY = {
+    "accounts.index",
+    "accounts.new",
+    "accounts.edit",
+    "settings.index",
+    "units.kinds",
+    "units.new_kind",
+    "units.edit_kind",
+}
 
 
 @pytest.fixture(scope="module")
