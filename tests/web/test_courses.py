@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from models import CourseType, Enrolment, Invitation
+from models import Course, CourseType, Enrolment, Invitation
 from rules.days import instant, local_day
 from tests.world import World, add_meeting, build_world, signed_in
 
@@ -157,3 +157,17 @@ def test_a_full_class_takes_nobody_more(
     answer = client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
     assert answer.status_code == 422
     assert learners(db) == []
+
+
+def test_coming_meetings_move_together_by_days(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    meeting = add_meeting(world, at=datetime.now(UTC) + timedelta(days=5))
+    meeting.course_id = db.session.scalar(select(Course.id))
+    db.session.commit()
+    before = meeting.starts_at
+    assert client.post(f"{course}/shifts", data={"days": "0"}).status_code == 409
+    assert client.post(f"{course}/shifts", data={"days": "7"}).status_code == 303
+    db.session.rollback()
+    db.session.refresh(meeting)
+    assert meeting.starts_at == before + timedelta(days=7)
