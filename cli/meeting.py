@@ -7,7 +7,7 @@ from flask import current_app, url_for
 from flask.cli import AppGroup
 
 from cli.answers import ROW_ID, now, print_json, refusing
-from rules.days import LOCAL, local_day
+from rules.days import LOCAL, local_day, written_day
 from rules.permissions import SYSTEM
 from rules.refusals import N_, Malformed
 from services import campaigns, meeting_links, meeting_lists
@@ -40,7 +40,7 @@ def list_meetings(day: str | None, campaign: str | None, as_json: bool) -> None:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        return written_day(text)
     except ValueError:
         raise Malformed(
             N_("Ngày “%(day)s” chưa đúng. Hãy viết như 2026-11-26."), day=text

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+YEARS = range(1900, 2101)
 
 
 def local_day(moment: datetime) -> date:
@@ -19,3 +20,22 @@ def instant(day: date, at: time) -> datetime:
 def holds(valid_from: date, valid_to: date | None, day: date) -> bool:
     """Whether a dated fact holds on a day; `valid_to` is the first day after."""
     return valid_from <= day and (valid_to is None or valid_to > day)
+
+
+def written_day(text: str) -> date:
+    """The day that an address or a command writes as 2026-11-26, years 1900 to 2100.
+
+    Raises ValueError for anything else: further out, the day before or after may not exist.
+    """
+    day = date.fromisoformat(text)
+    if day.year not in YEARS:
+        raise ValueError(text)
+    return day
+
+
+def written_moment(text: str) -> datetime:
+    """The same for a moment with its offset, 2026-11-26T07:30:00+07:00."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.year not in YEARS:
+        raise ValueError(text)
+    return moment

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from rules.days import YEARS
 from rules.refusals import N_, Malformed
 
 TERM_YEARS = 5
@@ -28,6 +29,8 @@ def check_period(first_on: date, last_on: date) -> Period:
     """Refuse a period that ends before it begins, or is longer than a lifetime of records."""
     if last_on < first_on:
         raise Malformed(N_("Ngày cuối phải từ ngày đầu trở đi. Hãy sửa lại khoảng thời gian."))
+    if first_on.year not in YEARS or last_on.year not in YEARS:
+        raise Malformed(N_("Năm không hợp lý. Hãy chọn ngày từ năm 1900 đến năm 2100."))
     if last_on.year - first_on.year > 50:
         raise Malformed(N_("Khoảng thời gian quá 50 năm. Hãy chọn ngắn lại."))
     return Period(first_on, last_on)

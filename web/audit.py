@@ -4,6 +4,7 @@ from datetime import date
 
 from flask import Blueprint, render_template, request
 
+from rules.days import written_day
 from rules.refusals import N_, Malformed
 from services import audit_log
 from services.audit_log import LogFilters
@@ -111,7 +112,7 @@ def _day(name: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        return written_day(text)
     except ValueError:
         raise Malformed(N_("Ngày trong địa chỉ trang chưa đúng. Hãy chọn lại ngày.")) from None
 

@@ -12,6 +12,7 @@ from web.identity import current_actor, now, requires
 bp = Blueprint("invitations", __name__)
 
 PAGE_SIZE = 50
+MOST_PAGES = 100_000
 STATES = ("queued", "failed", "dead", "sent", "dropped")
 
 
@@ -20,7 +21,7 @@ STATES = ("queued", "failed", "dead", "sent", "dropped")
 def index() -> str:
     """The outbox: what waits, what failed and why, what was sent."""
     state = request.args.get("state", "")
-    page = max(request.args.get("page", 1, type=int), 1)
+    page = min(max(request.args.get("page", 1, type=int), 1), MOST_PAGES)
     rows, total = outbox.messages(
         by=current_actor(),
         now=now(),
@@ -80,7 +81,7 @@ def calls() -> str:
 @requires("staff", "instructor", "reader")
 def guests(meeting_id: int) -> str:
     """A meeting's guests: who has been told, and what they answered."""
-    page = max(request.args.get("page", 1, type=int), 1)
+    page = min(max(request.args.get("page", 1, type=int), 1), MOST_PAGES)
     found = guest_lists.guest_list(meeting_id, now=now(), by=current_actor(), page=page)
     pages = -(-found.total // guest_lists.PAGE_SIZE)
     return render_template("invitations/guests.html", guests=found, page=page, pages=pages)

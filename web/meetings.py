@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 
 from rules.clashes import Clash
-from rules.days import local_day
+from rules.days import local_day, written_day, written_moment
 from rules.refusals import N_, Malformed, NotFound, Refusal
 from services import campaigns, meeting_links, meeting_lists, meetings, units
 from services.meeting_fields import MeetingFields
@@ -78,7 +78,7 @@ def _filter(view: str) -> MeetingFilter:
 def _day(name: str) -> date | None:
     text = request.args.get(name, "")
     try:
-        return date.fromisoformat(text) if text else None
+        return written_day(text) if text else None
     except ValueError:
         raise Malformed(N_("Ngày chưa đúng. Hãy viết như 26/11/2026.")) from None
 
@@ -269,12 +269,9 @@ def change(meeting_id: int) -> ResponseReturnValue:
 
 def _moment(name: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(request.args.get(name, "").replace(" ", "+"))
+        return written_moment(request.args.get(name, "").replace(" ", "+"))
     except ValueError:
         raise Malformed(N_("Giờ của buổi chưa đúng. Hãy chọn lại trên lịch.")) from None
-    if moment.tzinfo is None:
-        raise Malformed(N_("Giờ của buổi chưa đúng. Hãy chọn lại trên lịch."))
-    return moment
 
 
 def _review_page(

@@ -19,7 +19,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from rules.days import LOCAL, local_day
+from rules.days import LOCAL, local_day, written_day, written_moment
 from rules.recurrence import Rule
 from rules.refusals import N_, Malformed, Refusal
 from services import campaigns, meeting_lists, meetings, planning, units
@@ -208,7 +208,7 @@ def _filter(first: date, last: date) -> MeetingFilter:
 def _day(name: str) -> date | None:
     text = request.args.get(name, "")[:10]
     try:
-        return date.fromisoformat(text) if text else None
+        return written_day(text) if text else None
     except ValueError:
         raise Malformed(N_("Ngày chưa đúng. Hãy viết như 26/11/2026.")) from None
 
@@ -297,12 +297,9 @@ def move() -> ResponseReturnValue:
 
 def _moment(text: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(str(text))
+        return written_moment(str(text))
     except ValueError:
         raise Malformed(N_("Giờ của buổi chưa đúng. Hãy chọn lại trên lịch.")) from None
-    if moment.tzinfo is None:
-        raise Malformed(N_("Giờ của buổi chưa đúng. Hãy chọn lại trên lịch."))
-    return moment
 
 
 @bp.get("/week")

@@ -1,13 +1,11 @@
 """The settings' pages: the board's choices, days off and working days, and reminder rules."""
 
-from datetime import date
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from wtforms import IntegerField, SelectField, StringField
 
-from rules.days import local_day
+from rules.days import local_day, written_day
 from rules.refusals import N_, Malformed
 from services import settings
 from web.fields import DayField, at_most, attempt, between, choices, needed, said
@@ -136,7 +134,7 @@ def save_day() -> ResponseReturnValue:
 def remove_day(day: str) -> ResponseReturnValue:
     """Let the official calendar decide about that day again."""
     try:
-        on = date.fromisoformat(day)
+        on = written_day(day)
     except ValueError:
         raise Malformed(N_("Ngày chưa đúng. Hãy tải lại trang.")) from None
     settings.remove_day(on, now=now(), by=current_actor())

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from wtforms import BooleanField, IntegerField, SelectField, StringField
 
-from rules.days import local_day
+from rules.days import local_day, written_day
 from rules.refusals import N_, Malformed, NotFound
 from services import unit_changes, units
 from services.unit_changes import KindFacts
@@ -78,7 +78,7 @@ def asked_day() -> date:
     if not text:
         return local_day(now())
     try:
-        return date.fromisoformat(text)
+        return written_day(text)
     except ValueError:
         raise Malformed(N_("Ngày trong địa chỉ trang chưa đúng. Hãy chọn lại ngày.")) from None
 
