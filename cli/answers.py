@@ -14,7 +14,7 @@ from services.transaction import DATABASE_FAILURES
 
 P = ParamSpec("P")
 R = TypeVar("R")
-ROW_ID = click.IntRange(max=2**63 - 1)
+ROW_ID = click.IntRange(max=2**31 - 1)
 """A row's number as an argument: what no database could hold is wrong usage."""
 
 

@@ -13,7 +13,8 @@ from rules.refusals import N_, Refusal
 from web.errors import sentence_of
 from web.form_sentences import Sentences
 
-ID_DIGITS = 18
+LARGEST_ID = 2**31 - 1
+"""What an integer column of either database can hold."""
 
 
 class Part(wtforms.Form):
@@ -78,7 +79,8 @@ def id_or_none(value: object) -> int | None:
     text = str(value or "").strip()
     if not text or text == "None":
         return None
-    return int(text) if text.isdecimal() and len(text) <= ID_DIGITS else -1
+    is_id = text.isdecimal() and len(text) <= 10 and int(text) <= LARGEST_ID
+    return int(text) if is_id else -1
 
 
 def attempt(form: wtforms.Form, act: Callable[[], object], field: Field | None = None) -> bool:

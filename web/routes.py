@@ -1,6 +1,6 @@
 """The list of doors: every blueprint of the program."""
 
-from flask import Flask
+from flask import Flask, abort, request
 from flask_wtf import CSRFProtect
 from werkzeug.routing import IntegerConverter, ValidationError
 
@@ -35,6 +35,7 @@ from web import (
     units,
     venues,
 )
+from web.fields import LARGEST_ID
 
 BLUEPRINTS: tuple[object, ...] = (
     home,
@@ -68,8 +69,6 @@ BLUEPRINTS: tuple[object, ...] = (
     roster,
 )
 
-LARGEST_ID = 2**63 - 1
-
 
 class RowId(IntegerConverter):
     """A row's number in an address; one that no database could hold is an unknown address."""
@@ -86,7 +85,15 @@ def init_app(app: Flask, csrf: CSRFProtect) -> None:
     """Register every feature's pages; a blueprint named in a module's `CSRF_EXEMPT` checks its own
     token (the attendance endpoint takes a bearer token from phones)."""
     app.url_map.converters["int"] = RowId
+    app.before_request(_refuse_nul)
     for module in BLUEPRINTS:
         app.register_blueprint(module.bp)  # type: ignore[attr-defined]  # every feature module has one
         for view in getattr(module, "CSRF_EXEMPT", ()):
             csrf.exempt(view)
+
+
+def _refuse_nul() -> None:
+    """A NUL letter, which PostgreSQL keeps in no text, is nothing that a person typed."""
+    typed = [request.path, *request.args.values(), *request.form.values()]
+    if any("\0" in text for text in typed):
+        abort(400)

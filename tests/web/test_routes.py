@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.world import build_world, signed_in
-from web.routes import LARGEST_ID
+from web.fields import LARGEST_ID
 
 
 def test_a_number_beyond_any_database_is_an_unknown_page(app: Flask, client: FlaskClient) -> None:
@@ -22,3 +22,11 @@ def test_a_number_beyond_any_database_is_an_unknown_page(app: Flask, client: Fla
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
         unknown[rule.rule] = client.open(address, method=method).status_code
     assert {rule: status for rule, status in unknown.items() if status not in (400, 404, 405)} == {}
+
+
+def test_a_nul_letter_is_refused_wherever_it_stands(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        signed_in(client, build_world().accounts["quan"])
+    assert client.get("/subscriptions/members/%00").status_code == 400
+    assert client.get("/people/?q=%00").status_code == 400
+    assert client.post("/accounts/", data={"name": "a\0"}).status_code == 400
