@@ -163,6 +163,7 @@ def test_fifty_unsent_marks_survive_a_reload_and_a_closed_page(own, phones):
     own.kill()
     try:
         tap_all(page, list(range(50)))
+        expect(page.locator('.person[data-status="present"]')).to_have_count(50)
         expect(page.locator(".save-state")).to_contain_text("Chưa gửi: 50")
         page.reload()
         expect(page.locator(".save-state")).to_contain_text("Chưa gửi: 50")

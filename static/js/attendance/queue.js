@@ -16,6 +16,7 @@ export class Queue extends EventTarget {
     this.waiting = new Map();
     this.refused = new Map();
     this.writing = new Map();
+    this.changes = 0;
     this.savedAt = null;
     this.trouble = "";
     this.nextTry = 0;
@@ -39,7 +40,12 @@ export class Queue extends EventTarget {
 
   /** Reads what an earlier page, or another one, has left here. */
   async load() {
-    const records = await this.store.items(this.url);
+    let records = [];
+    let changes = 0;
+    do {
+      changes = this.changes;
+      records = await this.store.items(this.url);
+    } while (changes !== this.changes);
     this.waiting.clear();
     this.refused.clear();
     for (const { id, item, refused } of records) {
@@ -63,8 +69,10 @@ export class Queue extends EventTarget {
       this.waiting.set(item.id, item);
       this.writing.set(item.id, item);
     }
+    this.changes += 1;
     await this.store.put(records, instead);
     for (const { id } of items) this.writing.delete(id);
+    this.changes += 1;
     tellOthers(url, items);
     this.tell();
     this.plan(this.trouble ? Math.max(0, this.nextTry - Date.now()) : this.pause);

@@ -45,6 +45,8 @@ function transact(database, names, mode, work) {
 export class Store {
   constructor() {
     this.unkept = new Map();
+    this.replaced = [];
+    this.writing = Promise.resolve();
     this.fault = null;
   }
 
@@ -70,21 +72,30 @@ export class Store {
     }
   }
 
-  /** Keeps items; what cannot be written stays in memory and is tried again with the next ones. */
-  async put(records, instead = []) {
+  /** Keeps items, those of one breath in one transaction; what cannot be written stays in memory. */
+  put(records, instead = []) {
     for (const one of records) this.unkept.set(one.id, one);
     for (const id of instead) this.unkept.delete(id);
+    this.replaced.push(...instead);
+    this.writing = this.writing.then(() => this.write());
+    return this.writing;
+  }
+
+  async write() {
     const all = [...this.unkept.values()];
+    const replaced = this.replaced.splice(0);
+    if (!all.length && !replaced.length) return;
     try {
       await this.run("items", "readwrite", (transaction) => {
         const items = transaction.objectStore("items");
-        for (const id of instead) items.delete(id);
+        for (const id of replaced) items.delete(id);
         for (const one of all) items.put(one);
       });
       for (const one of all) if (this.unkept.get(one.id) === one) this.unkept.delete(one.id);
       this.fault = null;
     } catch (error) {
       this.fault = error;
+      this.replaced.push(...replaced);
     }
   }
 
