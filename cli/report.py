@@ -1,5 +1,6 @@
 """`flask report`: the term report as JSON, text or a workbook."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -40,5 +41,18 @@ def term(first: datetime, last: datetime, as_json: bool, xlsx: Path | None) -> N
     if as_json:
         print_json(report)
         return
-    for section, figures in report.items():
-        click.echo(f"{section}\t{figures}")
+    for line in _lines("", report):
+        click.echo(line)
+
+
+def _lines(name: str, value: object) -> Iterator[str]:
+    """One figure a line, named by the way to it in the JSON: outreach.visits, study.0.campaign."""
+    if isinstance(value, Mapping):
+        parts: Iterable[tuple[object, object]] = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    else:
+        yield f"{name}\t{'-' if value is None else value}"
+        return
+    for key, part in parts:
+        yield from _lines(f"{name}.{key}" if name else str(key), part)
