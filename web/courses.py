@@ -196,7 +196,7 @@ def enrol(code: str) -> ResponseReturnValue:
 def _enrol(code: str) -> courses.Enrolled:
     text, actor, moment = request.form.get("people", ""), current_actor(), now()
     unit = request.form.get("unit", "")
-    unit_id = int(unit) if unit.isdecimal() else None
+    unit_id = id_or_none(unit)
     way = request.form.get("way")
     if way == "unit":
         if unit_id is None:

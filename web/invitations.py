@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from services import calls as call_lists
 from services import delivery, outbox
 from services import guests as guest_lists
+from web.fields import id_or_none
 from web.identity import current_actor, now, requires
 
 bp = Blueprint("invitations", __name__)
@@ -64,7 +65,7 @@ def resend(message_id: int) -> ResponseReturnValue:
 @requires("staff", "instructor")
 def calls() -> str:
     """Whom to call, unit by unit, with the text for the unit's Zalo group."""
-    unit_id = request.args.get("unit", type=int)
+    unit_id = id_or_none(request.args.get("unit"))
     done = request.args.get("done") == "1"
     lists, total = call_lists.call_lists(by=current_actor(), now=now(), unit_id=unit_id, done=done)
     return render_template(

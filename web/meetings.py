@@ -300,8 +300,7 @@ def clashes() -> ResponseReturnValue:
 
 
 def _meeting_of_form() -> int | None:
-    text = request.form.get("meeting_id", "")
-    return int(text) if text.isdecimal() else None
+    return id_or_none(request.form.get("meeting_id"))
 
 
 @bp.get("/publications")
@@ -312,7 +311,7 @@ def publication() -> ResponseReturnValue:
 
 
 def _publication_page(ids: list[str], refusal: Refusal | None, status: int) -> ResponseReturnValue:
-    chosen = [int(each) for each in ids if each.isdecimal()]
+    chosen = [one for one in map(id_or_none, ids) if one is not None]
     previews = meetings.publish_previews(chosen, now=now(), by=current_actor())
     page = render_template(
         "meetings/publication.html",
@@ -331,7 +330,7 @@ def publish() -> ResponseReturnValue:
     ids = request.form.getlist("id")
     try:
         count = meetings.publish_meetings(
-            [int(each) for each in ids if each.isdecimal()],
+            [one for one in map(id_or_none, ids) if one is not None],
             override_reason=request.form.get("override_reason", ""),
             now=now(),
             by=current_actor(),

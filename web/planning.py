@@ -201,7 +201,7 @@ def _filter(first: date, last: date) -> MeetingFilter:
         kind=request.args.get("kind", ""),
         state=request.args.get("state", ""),
         campaign=request.args.get("campaign", ""),
-        unit_id=int(unit) if unit.isdecimal() else None,
+        unit_id=id_or_none(unit),
     )
 
 
@@ -321,7 +321,7 @@ def bulk() -> ResponseReturnValue:
         from_on=local_day(now()) + timedelta(days=1), starts=time(19, 30), ends=time(21)
     )
     if request.args.get("course", "").isdecimal():
-        form.course_id.data, form.kind.data = int(request.args["course"]), "class"
+        form.course_id.data, form.kind.data = id_or_none(request.args["course"]), "class"
         form.spread.data = "together"
     return _bulk_page(form, 200)
 
@@ -381,7 +381,7 @@ def propose(code: str) -> str:
     """A proposal of meetings for those a campaign still misses."""
     seed = request.args.get("seed", "0")
     found = planning.proposal_for(
-        code, seed=int(seed) if seed.isdecimal() else 0, now=now(), by=current_actor()
+        code, seed=max(id_or_none(seed) or 0, 0), now=now(), by=current_actor()
     )
     return render_template("planning/proposal.html", found=found, key=proposed_key, seed=seed)
 
@@ -395,7 +395,7 @@ def create_proposed(code: str) -> ResponseReturnValue:
         code,
         frozenset(request.form.getlist("row")),
         is_makeup="is_makeup" in request.form,
-        seed=int(seed) if seed.isdecimal() else 0,
+        seed=max(id_or_none(seed) or 0, 0),
         now=now(),
         by=current_actor(),
     )
