@@ -58,12 +58,13 @@ const MOST_SHOWN = 3;
 function heightFor(weeks, days, meetings) {
   const perDay = new Map();
   for (const { on } of days) perDay.set(on, 0.5);
-  for (const { starts_at: starts } of meetings) {
+  for (const { starts_at: starts, state } of meetings) {
     const day = starts.slice(0, 10);
-    perDay.set(day, (perDay.get(day) ?? 0) + 1);
+    // A draft, or a meeting called off, has one more line that says so.
+    perDay.set(day, (perDay.get(day) ?? 0) + (state === "draft" || CALLED_OFF.has(state) ? 1.5 : 1));
   }
   const busiest = Math.max(1, ...perDay.values());
-  const row = 2.25 + Math.min(busiest, MOST_SHOWN) * 3.25 + (busiest > MOST_SHOWN ? 1.75 : 0.5);
+  const row = 2.25 + Math.min(busiest, MOST_SHOWN) * 3.25 + (busiest > MOST_SHOWN ? 1.75 : 1);
   return `${7 + weeks * row}rem`;
 }
 
