@@ -14,6 +14,7 @@ import { startTallies } from "attendance/tallies";
 const HEADS_PAUSE = 600;
 const LOOK_EVERY = 20_000;
 const LINGER = 700;
+const SAY_AFTER = 1200;
 const TOAST = 8000;
 const HANDED_IN = new Set(["submitted", "locked"]);
 const find = (selector) => document.querySelector(selector);
@@ -140,6 +141,18 @@ class Register {
     if (undo) undo.disabled = this.roster.past.length === 0;
     const all = find("#register-all");
     if (all) all.disabled = numbers.not_marked === 0;
+    this.sayCounts(numbers);
+  }
+
+  /** Tells screen readers the figures once the hand rests, not at every tap. */
+  sayCounts({ here, total }) {
+    if (!total) return;
+    clearTimeout(this.sayTimer);
+    const words = this.page.texts.group_count.replace("%", here).replace("%", total);
+    this.sayTimer = setTimeout(() => {
+      const said = find("[data-counts-said]");
+      if (said.textContent !== words) said.textContent = words;
+    }, SAY_AFTER);
   }
 
   toast(words) {
