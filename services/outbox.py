@@ -142,8 +142,9 @@ def enqueue_letter(
 ) -> None:
     """Put one letter that is already written into the caller's transaction.
 
-    For sign-in links, notices, chases and digests; `attached` is a calendar file, `values` may give priority, expires_at, meeting_id,
-    account_id and due_at. Raises Refusal when the address cannot be written to.
+    For sign-in links, notices, chases and digests; `attached` is a calendar file, `values` may
+    give priority, expires_at, meeting_id, account_id and due_at. Raises Refusal when the address
+    cannot be written to.
     """
     organizer = organizer_of(session)
     envelope = Envelope(

@@ -36,7 +36,7 @@ def wants_json() -> bool:
 
 def sentence_of(refusal: Refusal) -> str:
     """A refusal's sentence in the reader's language."""
-    return gettext(refusal.sentence, **refusal.params)
+    return str(gettext(refusal.sentence, **refusal.params))
 
 
 def answer(status: int, sentence: str, reason: str) -> ResponseReturnValue:

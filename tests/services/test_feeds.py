@@ -21,6 +21,7 @@ from models import (
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
 from services import feed_meetings, feeds
+from services.feed_meetings import Feed
 from services.transaction import writing
 from tests.ics_lint import faults
 from tests.services.post import publish
@@ -42,7 +43,7 @@ def token(world: World) -> str:
     return token_of(feeds.create_member_feed("DV001", now=NOW, by=SYSTEM))
 
 
-def state(token: str, kind: str = "member", days: int = 0) -> feeds.Feed:
+def state(token: str, kind: str = "member", days: int = 0) -> Feed:
     return feeds.feed_state(token, kind=kind, now=NOW + timedelta(days=days))
 
 
@@ -270,7 +271,7 @@ def test_an_obligation_met_already_is_marked_or_leaves_the_feed(
     assert titles(content) == ["Đã học: Học tập"]
     assert faults(content) == []
     (event,) = Calendar.from_ical(content).events
-    assert event["LAST-MODIFIED"].dt > meeting.modified_at
+    assert meeting.modified_at < event.LAST_MODIFIED
     db.session.add(Setting(key="feed_marks_done", value="0"))
     db.session.commit()
     gone = state(token)

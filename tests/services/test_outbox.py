@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -34,7 +35,7 @@ def meeting(world: World) -> Meeting:
     return planned
 
 
-def notices(count: int, kind: str = "notice", **values: object) -> None:
+def notices(count: int, kind: str = "notice", **values: Any) -> None:
     with writing() as session:
         for number in range(count):
             outbox.enqueue_letter(
