@@ -10,7 +10,7 @@ from cli.answers import now, print_json, refusing
 from rules.coverage import HouseholdFigure, MemberFigure, percent_text, ratio_text
 from rules.days import local_day
 from rules.permissions import SYSTEM
-from services import campaigns, coverage
+from services import campaigns, coverage, exports
 
 group = AppGroup("campaign", help="Study campaigns and their coverage.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -80,7 +80,7 @@ def _print_figure(name: str, figure: MemberFigure | HouseholdFigure) -> None:
 @refusing
 def missing(code: str, unit_code: str | None, as_json: bool) -> None:
     """Who must study and has not yet."""
-    people = coverage.missing_people(code, by=SYSTEM, today=local_day(now()), unit=unit_code)
+    people = exports.missing_list(code, now=now(), by=SYSTEM, unit=unit_code)
     if as_json:
         print_json(
             [
