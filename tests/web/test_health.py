@@ -34,11 +34,15 @@ def test_the_last_tick_is_told_with_its_offset(app: Flask, client: FlaskClient) 
 
 
 def test_a_database_that_does_not_answer_is_503(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        db.session.execute(text("ALTER TABLE outgoing_message RENAME TO gone"))
-        db.session.commit()
-        db.session.remove()
+    def rename(old: str, new: str) -> None:
+        with app.app_context():
+            db.session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+            db.session.commit()
+            db.session.remove()
+
+    rename("outgoing_message", "gone")
     answer = client.get("/healthz")
+    rename("gone", "outgoing_message")
     assert answer.json is not None
     assert (answer.status_code, answer.json["ok"], answer.json["database"]) == (
         503,

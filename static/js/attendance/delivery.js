@@ -67,7 +67,7 @@ async function settle(store, waiting, key, answer) {
     if (one && verdict === "refused") refused.push({ ...one, refused: reason ?? "?" });
   }
   if (!done.length && !refused.length) throw new Error(ANSWER_OF_ANOTHER);
-  await store.settle(done, refused);
+  await store.settle(done, refused, answer.register?.version);
   await store.putFact(`saved ${waiting[0].url}`, Date.now());
   return { answer, done, refused };
 }

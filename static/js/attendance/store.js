@@ -114,14 +114,19 @@ export class Store {
     return [...found.values()].sort((one, other) => one.kept_at - other.kept_at);
   }
 
-  /** Forgets the items whose verdict says that the server has them; keeps the refused, marked so. */
-  async settle(done, refused) {
+  /** Forgets the items whose verdict says that the server has them; keeps the refused, marked so.
+   *
+   * In the same transaction the kept register takes in the marks: a page that is closed between
+   * the two would otherwise open without a server and show neither. `version` is the register's.
+   */
+  async settle(done, refused, version = 0) {
     const isOnDisk = [...done, ...refused].some(({ id }) => !this.unkept.has(id));
     for (const { id } of [...done, ...refused]) this.unkept.delete(id);
-    await this.run("items", "readwrite", (transaction) => {
+    await this.run(["items", "pages"], "readwrite", (transaction) => {
       const items = transaction.objectStore("items");
       for (const { id } of done) items.delete(id);
       for (const one of refused) items.put(one);
+      if (done.length && version) takeIn(transaction.objectStore("pages"), done, version);
     }).catch((error) => {
       for (const one of refused) this.unkept.set(one.id, one);
       this.fault = error;
@@ -168,6 +173,26 @@ export class Store {
       for (const { meeting } of old) transaction.objectStore("pages").delete(meeting);
     });
   }
+}
+
+/** Lays marks that the server has over the kept register of their meeting. */
+function takeIn(pages, done, version) {
+  const request = pages.get(meetingOf(done[0].url) ?? 0);
+  request.onsuccess = () => {
+    const page = request.result;
+    if (!page || page.register.version >= version) return;
+    const lines = new Map(page.register.subjects.map((line) => [line.subject, line]));
+    for (const { item } of done) {
+      if (!item.subject || !item.status) continue;
+      const { subject, status, id, name = "", unit = "" } = item;
+      const line = lines.get(subject) ?? { subject, name, unit };
+      const isClear = status === "none";
+      if (isClear && line.mark && item.annuls !== line.mark) continue;
+      lines.set(subject, { ...line, status: isClear ? "not_marked" : status, mark: isClear ? undefined : id });
+    }
+    page.register = { ...page.register, version, subjects: [...lines.values()] };
+    pages.put(page);
+  };
 }
 
 /** The meeting's number in an address such as /attendance/12/marks; null for other addresses. */
