@@ -11,9 +11,14 @@ const ANSWER_OF_ANOTHER = "no answer of ours";
 const channel = globalThis.BroadcastChannel ? new BroadcastChannel("attendance") : null;
 const TOKEN = /<meta name="csrf-token" content="([^"]+)"/u;
 
-/** A new token for whoever is signed in now; `url` is the address that takes the items. */
+/** A new token for whoever is signed in now; `url` is the address that takes the items.
+ *
+ * The way to the sign-in page is not followed: that page would begin a new session here, and the
+ * form of a link that somebody is opening at this moment would no longer be accepted.
+ */
 export async function freshToken(url) {
-  const response = await fetch(url.replace(/\/\w+$/u, ""), { headers: { Accept: "text/html" } });
+  const options = { headers: { Accept: "text/html" }, redirect: "manual" };
+  const response = await fetch(url.replace(/\/\w+$/u, ""), options);
   return TOKEN.exec(await response.text())?.[1] ?? null;
 }
 

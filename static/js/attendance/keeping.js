@@ -65,7 +65,7 @@ export class Keeping {
     const facts = { app_version, state: register.state, language };
     const same = this.kept?.html && Object.entries(facts).every(([name, value]) => this.kept[name] === value);
     if (!same) {
-      const response = await fetch(page_url, { headers: { Accept: "text/html" } });
+      const response = await fetch(page_url, { headers: { Accept: "text/html" }, redirect: "manual" });
       const html = await response.text();
       if (!response.ok || !html.includes('id="register-data"')) return;
       const policy = response.headers.get("content-security-policy");

@@ -135,19 +135,20 @@ export class Queue extends EventTarget {
 
   async postpone(error) {
     this.trouble = error.status ? error.message || String(error.status) : "network";
-    this.signedOut = SIGNED_OUT.has(error.status);
-    const forged = error.body?.reason === "csrf";
+    const token = error.body?.reason === "csrf" ? await this.renewToken() : undefined;
+    this.signedOut = SIGNED_OUT.has(error.status) || token === null;
     const spread = 0.75 + Math.random() / 2;
-    this.nextTry = Date.now() + (forged ? 0 : this.wait * spread);
+    this.nextTry = Date.now() + (token ? 0 : this.wait * spread);
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
-    if (forged) await this.renewToken();
     this.plan(Math.max(FIRST_WAIT / 2, this.nextTry - Date.now()));
     this.dispatchEvent(new Event("trouble"));
   }
 
+  /** The new token; null when nobody is signed in any more, nothing when there is no network. */
   async renewToken() {
-    const found = await freshToken(this.url).catch(() => null);
+    const found = await freshToken(this.url).catch(() => undefined);
     if (found) tokenOfPage().content = found;
+    return found;
   }
 
   /** What another page of this browser taps or sends is seen here too. */
