@@ -20,7 +20,9 @@ test: ## install what the tests need, then lint, types and every suite
 	@$(MAKE) lint
 	@$(MAKE) types
 	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
-	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile"
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile" || { \
+		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \
+		$(BIN)/pytest --quiet --last-failed --last-failed-no-failures none --database all -m "not fragile"; }
 
 test-quick: ## the suites without a browser, on SQLite
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --ignore tests/browser --ignore tests/clients -m "not slow"
