@@ -1,5 +1,6 @@
 """The planning calendar in a real browser: dragging, clicking a slot, and a strict content policy."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -96,11 +97,12 @@ def test_a_clicked_day_opens_a_new_meeting_with_clashes_beside_it(
     planner.goto(f"/planning/?on={day.isoformat()}")
     box = planner.locator(f".ec-day-head time[datetime='{day.isoformat()}']").bounding_box()
     assert box is not None
-    planner.mouse.click(box["x"] - 40, box["y"] + 90)
+    planner.mouse.click(box["x"] - 40, box["y"] + 35)
     expect(planner.locator("[name=on]")).to_have_value(day.isoformat())
     planner.locator("[name=speaker_ids]").first.check()
     planner.fill("[name=topic]", "Buổi thứ nhất")
     planner.get_by_role("button", name="Lưu bản nháp").click()
+    planner.wait_for_url(re.compile(r"/meetings/\d+"))
     planner.goto(f"/meetings/new?on={day.isoformat()}")
     planner.locator("[name=speaker_ids]").first.check()
     expect(planner.locator("[data-clashes]")).to_contain_text("Buổi thứ nhất")

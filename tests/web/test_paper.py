@@ -1,11 +1,12 @@
 """The paper register over HTTP: the sheet, its code, and a form that needs no script."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from models import db as handle
+from rules.days import instant, local_day
 from rules.paper import sheet_code
 from rules.permissions import SYSTEM
 from services.meeting_links import create_meeting_link
@@ -19,7 +20,19 @@ def world(db):
 
 @pytest.fixture
 def meeting(world):
-    return add_meeting(world, at=datetime.now(UTC) - timedelta(hours=3))
+    return add_meeting(world, at=_latest_sitting(datetime.now(UTC)))
+
+
+def _latest_sitting(now: datetime) -> datetime:
+    """The last sitting that is over by now and lies in one half-day, whatever the hour."""
+    today = local_day(now)
+    yesterday = today - timedelta(days=1)
+    starts = (
+        instant(yesterday, time(19, 0)),
+        instant(today, time(8, 0)),
+        instant(today, time(14, 0)),
+    )
+    return max(at for at in starts if at <= now - timedelta(hours=3))
 
 
 @pytest.fixture
