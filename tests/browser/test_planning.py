@@ -134,4 +134,5 @@ def test_every_planning_page_fits_and_is_accessible(
             desktop.goto(address)
             wide = desktop.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
             assert wide <= 0, f"{address} at {width}"
+            expect(desktop.locator("[aria-busy=true]")).to_have_count(0)
             assert_no_serious_violations(desktop)
