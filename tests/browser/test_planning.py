@@ -95,9 +95,11 @@ def test_a_clicked_day_opens_a_new_meeting_with_clashes_beside_it(
 ) -> None:
     day, _later = in_month(DAY)
     planner.goto(f"/planning/?on={day.isoformat()}")
+    expect(planner.locator("[aria-busy=true]")).to_have_count(0)
     box = planner.locator(f".ec-day-head time[datetime='{day.isoformat()}']").bounding_box()
     assert box is not None
-    planner.mouse.click(box["x"] - 40, box["y"] + 35)
+    # Beside the day's number, where no meeting of the day can lie.
+    planner.mouse.click(box["x"] - 40, box["y"] + box["height"] / 2)
     expect(planner.locator("[name=on]")).to_have_value(day.isoformat())
     planner.locator("[name=speaker_ids]").first.check()
     planner.fill("[name=topic]", "Buổi thứ nhất")
