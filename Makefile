@@ -5,7 +5,7 @@ export PYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run set-up test test-quick lint types browser-test clients-test fuzz bench requirements translations clean
+.PHONY: help run set-up test test-quick lint types browser-test clients-test fuzz torture-quick torture bench requirements translations clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,12 @@ browser-test: ## only what only a browser shows
 
 clients-test: ## feeds, invitations and replies in real calendar programs and mail servers
 	@$(BIN)/pytest --quiet tests/clients
+
+torture-quick: ## kills, crashes and lying servers, a short run of each (under 8 minutes)
+	@$(BIN)/python -m torture suite quick
+
+torture: ## the same at length (under 45 minutes); docs/reliability.md holds its figures
+	@$(BIN)/python -m torture suite full
 
 fuzz: ## a hundred thousand mutated mails; the usual run tries some thousand
 	@MUTATIONS=100000 $(BIN)/pytest --quiet tests/gateways/test_replies.py -k mutated

@@ -26,11 +26,16 @@ STUCK = 70
 log = logging.getLogger("scheduler")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Clock:
     """Ticks and sends, each on its own thread; what is due stands in the database, not here."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, *, now: Callable[[], datetime] = _now) -> None:
         self.app = app
+        self.now = now
         self.name = clock.clock_name()
         self.stopping = Event()
         self.alive_at = time.monotonic()
@@ -47,7 +52,7 @@ class Clock:
         """Tick until stopped; returns once the work in hand is finished."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        self._guarded("usual rules", lambda: reminders.make_usual_rules(now=_now()))
+        self._guarded("usual rules", lambda: reminders.make_usual_rules(now=self.now()))
         first = datetime.now(UTC)
         for work, seconds in ((self.tick, TICK_SECONDS), (self.send, SEND_SECONDS)):
             self.scheduler.add_job(work, "interval", seconds=seconds, next_run_time=first)
@@ -59,14 +64,14 @@ class Clock:
 
     def tick(self) -> None:
         """Say that the clock is alive and look for what is due."""
-        now = _now()
+        now = self.now()
         self._guarded("tick", lambda: clock.record_tick(self.name, now=now))
         for job in EVERY_TICK:
-            self._guarded(job.name, lambda job=job: job.run(_now()))  # type: ignore[misc]
+            self._guarded(job.name, lambda job=job: job.run(self.now()))  # type: ignore[misc]
         for daily in ONCE_A_DAY:
             for slot in daily.when.slots(now):
                 if (daily.name, slot) not in self.done and not self.stopping.is_set():
-                    work = lambda daily=daily, slot=slot: daily.run(slot, _now())  # noqa: E731
+                    work = lambda daily=daily, slot=slot: daily.run(slot, self.now())  # noqa: E731
                     if self._guarded(daily.name, work):
                         self.done.add((daily.name, slot))
         self.alive_at = time.monotonic()
@@ -80,7 +85,7 @@ class Clock:
                 return
 
     def _batch(self) -> outbox.Sent:
-        return outbox.send_due(self.transport, clock=_now, stopping=self.stopping.is_set)
+        return outbox.send_due(self.transport, clock=self.now, stopping=self.stopping.is_set)
 
     def _guarded(self, name: str, work: Callable[[], object]) -> bool:
         """Run in an app context of its own; a failure is logged and tried again on the next tick."""
@@ -108,10 +113,6 @@ class Clock:
             if time.monotonic() - self.alive_at > WATCHDOG_SECONDS:
                 log.critical("no tick for %d seconds: ending", WATCHDOG_SECONDS)
                 os._exit(STUCK)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def main() -> None:

@@ -52,17 +52,26 @@ def _who_runs_it() -> dict[str, Any]:
     raise RuntimeError("PostgreSQL refuses root, and this machine has neither postgres nor nobody")
 
 
-class Cluster:
-    """One server on a Unix socket in a temporary folder; databases are made and dropped by name."""
+# Nothing of a test outlives it, so nothing need reach the disk.
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
-    def __init__(self, programs: Path) -> None:
+
+class Cluster:
+    """One server on a Unix socket in a temporary folder; databases are made and dropped by name.
+
+    `durable` keeps what was committed through a crash, as a server in operation does.
+    """
+
+    def __init__(self, programs: Path, *, durable: bool = False) -> None:
+        self._programs = programs
+        self._settings = {} if durable else FORGETFUL
         self._who = _who_runs_it()
         self.folder = Path(tempfile.mkdtemp(prefix="th-pg-"))
         if self._who:
             os.chown(self.folder, self._who["user"], self._who["group"])
         self._log = (self.folder / "log").open("wb")
         self._initialise(programs)
-        self._server = self._start(programs)
+        self._server = self._start()
         self._wait()
 
     def _run_options(self) -> dict[str, Any]:
@@ -85,21 +94,17 @@ class Cluster:
             **self._run_options(),
         )
 
-    def _start(self, programs: Path) -> subprocess.Popen[bytes]:
-        # Nothing here outlives the tests, so nothing need reach the disk.
-        settings = {
+    def _start(self) -> subprocess.Popen[bytes]:
+        settings = self._settings | {
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "max_connections": "80",
             "shared_buffers": "64MB",
             "autovacuum": "off",
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return subprocess.Popen(
-            [programs / "postgres", "-D", self.folder / "data", *flags],
+            [self._programs / "postgres", "-D", self.folder / "data", *flags],
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -117,6 +122,16 @@ class Cluster:
                     log = (self.folder / "log").read_text(errors="replace")[-2000:]
                     raise RuntimeError(f"PostgreSQL did not start:\n{log}") from None
                 time.sleep(0.05)
+
+    def crash(self) -> None:
+        """End the server at once, without a checkpoint or a word to its clients, and start it again.
+
+        SIGQUIT is what `pg_ctl stop -m immediate` sends; what was committed comes back from its log.
+        """
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(START_SECONDS)
+        self._server = self._start()
+        self._wait()
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self.folder}"

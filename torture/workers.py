@@ -1,0 +1,174 @@
+"""The processes that scenarios start and kill: the program's own clock and sender, and a producer."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import create_app
+from gateways.mail import Letter, Mailbox
+from gateways.smtp import Transport
+from models import Meeting, OutgoingMessage, Speaker, Unit, Venue, db
+from rules.permissions import SYSTEM
+from scheduler.__main__ import Clock
+from services import invitations, outbox
+from services.meetings import cancel_meeting
+from services.office import office, use
+from services.transaction import writing
+from tests.world import World, add_meeting, add_person, build_world
+from torture.stage import FastClock
+
+GUESTS = 12
+LETTER = Letter("Kính gửi đồng chí,", ["Nội dung thử."])
+
+
+def run_scheduler(clock: FastClock, naive: bool = False) -> None:
+    """Run the program's scheduler as `python -m scheduler` does, with the stage's clock.
+
+    The total deadline of a message shrinks with the clock's speed, as the lease does. `naive`
+    switches in the order that loses mail: marked as sent first, then sent, never tried again.
+    """
+    logging.disable(logging.CRITICAL)
+    app = create_app()
+    was = office()
+    if was.smtp is not None:
+        seconds = was.smtp.deadline_seconds / clock.speed
+        smtp = replace(was.smtp, deadline_seconds=seconds, reply_seconds=seconds)
+        use(replace(was, smtp=smtp))
+    scheduler = Clock(app, now=clock.now)
+    if naive:
+        scheduler.transport = MarkFirst(scheduler.transport)
+    scheduler.run()
+
+
+class MarkFirst:
+    """The usual order of senders that lose mail: the row says sent before the server has it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def send(
+        self, sender: str, recipient: str, content: bytes, before_data: Callable[[], None]
+    ) -> str:
+        """Mark, then send, and believe it whatever happens."""
+        before_data()
+        with writing() as session:
+            message_id = content.partition(b"Message-ID: ")[2].partition(b"\r\n")[0].decode()
+            row = session.scalar(
+                select(OutgoingMessage).where(OutgoingMessage.message_id == message_id)
+            )
+            if row is not None:
+                row.state = "sent"
+        try:
+            return self._transport.send(sender, recipient, content, lambda: None)
+        except Exception:  # noqa: BLE001  # the fault this class stands for
+            return "250 believed"
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._transport.close()
+
+
+def build_small_city(guests: int = GUESTS) -> World:
+    """The tests' small city, with this many more members who have addresses."""
+    world = build_world()
+    for number in range(guests):
+        email = f"dv{number}@torture.invalid"
+        add_person(f"T{number}", f"Đảng Viên {number}", world.units["cell-2"], email=email)
+    db.session.commit()
+    return world
+
+
+def run_producer(clock: FastClock, promises: Path, first: int, pause_seconds: float) -> None:
+    """Publish and cancel meetings and write notices; note each promise once it is committed.
+
+    A promise is a Message-ID whose row was acknowledged by the database.
+    """
+    logging.disable(logging.CRITICAL)
+    ledger = os.open(promises, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    number = first
+    with create_app().app_context():
+        while True:
+            try:
+                promised = _promise(number, clock)
+            except SQLAlchemyError:
+                # Nothing was acknowledged, so nothing was promised.
+                db.session.rollback()
+                time.sleep(0.2)
+                continue
+            finally:
+                number += 1
+            os.write(ledger, "".join(f"{one}\n" for one in promised).encode())
+            time.sleep(pause_seconds)
+
+
+def _promise(number: int, clock: FastClock) -> list[str]:
+    """Do one thing that promises mail, a meeting or notices; gives the Message-IDs promised."""
+    if number % 4 == 0:
+        return _invite(clock)
+    with writing() as session:
+        for kind in ("notice", "notice", "sign_in"):
+            key = f"{kind}:{os.getpid()}:{number}:{clock.now().timestamp()}:{os.urandom(4).hex()}"
+            outbox.enqueue_letter(
+                session,
+                LETTER,
+                kind=kind,
+                to=Mailbox(f"{kind}{number}@torture.invalid", f"Người {number}"),
+                subject=f"Thông báo {number}",
+                dedup_key=key,
+                now=clock.now(),
+                priority=1 if kind == "sign_in" else 5,
+            )
+        session.flush()
+        latest = select(OutgoingMessage.message_id).order_by(OutgoingMessage.id.desc()).limit(3)
+        return list(session.scalars(latest))
+
+
+def _invite(clock: FastClock) -> list[str]:
+    """Publish a meeting for the city's members; now and then call off the one before."""
+    world = _world()
+    meeting = add_meeting(world, at=clock.now() + timedelta(days=30), invite=("cell-2",))
+    with writing() as session:
+        fresh = session.get_one(Meeting, meeting.id)
+        invitations.announce_published(session, fresh, now=clock.now(), by=SYSTEM)
+    promised = _message_ids(meeting.id)
+    earlier = db.session.scalar(
+        select(Meeting.id)
+        .where(Meeting.state == "published", Meeting.id < meeting.id)
+        .order_by(Meeting.id.desc())
+        .limit(1)
+    )
+    if earlier is not None and meeting.id % 2 == 0:
+        cancel_meeting(earlier, "Thử nghiệm.", now=clock.now(), by=SYSTEM)
+        promised += _message_ids(earlier, "cancel")
+    return promised
+
+
+def _message_ids(meeting_id: int, kind: str = "request") -> list[str]:
+    db.session.rollback()
+    rows = select(OutgoingMessage.message_id).where(
+        OutgoingMessage.meeting_id == meeting_id, OutgoingMessage.kind == kind
+    )
+    return list(db.session.scalars(rows))
+
+
+def _world() -> World:
+    """The few rows of the small city that a new meeting needs, read again by another process."""
+    codes = {"ward-1": "DB1", "cell-2": "CB2"}
+    return World(
+        units={
+            name: db.session.scalars(select(Unit).where(Unit.code == code)).one()
+            for name, code in codes.items()
+        },
+        people={},
+        accounts={},
+        households=[],
+        venue=db.session.scalars(select(Venue)).one(),
+        speaker=db.session.scalars(select(Speaker)).one(),
+    )
