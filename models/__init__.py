@@ -15,7 +15,7 @@ from models.campaigns import (
     RollCorrection,
     RollEntry,
 )
-from models.courses import Course, CourseType, Enrolment
+from models.courses import ClassPlan, Course, CourseType, Enrolment
 from models.door import Claim
 from models.feeds import FeedToken
 from models.meetings import (
@@ -32,9 +32,17 @@ from models.meetings import (
 from models.messages import CallListEntry, OutgoingMessage, ReminderRule
 from models.people import Exemption, Household, HouseholdResidence, Membership, Person
 from models.replies import IncomingReply
-from models.reports import ActionPlan, Commendation, HistoryProject
+from models.reports import ActionPlan, Commendation, HistoryProject, HistoryStep, LeaderVisit
 from models.roster import RosterImport
-from models.units import Unit, UnitKind, UnitLink, UnitName, UnitParent
+from models.units import (
+    Unit,
+    UnitChange,
+    UnitKind,
+    UnitLink,
+    UnitName,
+    UnitParent,
+    UnitSuccession,
+)
 
 __all__ = [
     "Account",
@@ -50,6 +58,7 @@ __all__ = [
     "CampaignTopic",
     "CampaignUnit",
     "Claim",
+    "ClassPlan",
     "ClockTick",
     "Commendation",
     "Course",
@@ -60,12 +69,14 @@ __all__ = [
     "FeedToken",
     "HeadCount",
     "HistoryProject",
+    "HistoryStep",
     "Household",
     "HouseholdResidence",
     "HouseholdTally",
     "IncomingReply",
     "Invitation",
     "JobRun",
+    "LeaderVisit",
     "Mark",
     "Meeting",
     "MeetingLink",
@@ -88,10 +99,12 @@ __all__ = [
     "SignInLink",
     "Speaker",
     "Unit",
+    "UnitChange",
     "UnitKind",
     "UnitLink",
     "UnitName",
     "UnitParent",
+    "UnitSuccession",
     "UnlockRequest",
     "UtcDateTime",
     "Venue",

@@ -65,3 +65,21 @@ class Enrolment(Model):
         one_of("result", "excellent", "good", "fair", "passed", "failed")
     )
     certificate_number: Mapped[str | None] = mapped_column(String(60))
+    certificate_on: Mapped[date | None] = mapped_column(Date)
+
+
+class ClassPlan(Model):
+    """How many classes of a kind, for how many learners, an organiser means to open in a year."""
+
+    __tablename__ = "class_plan"
+    __table_args__ = (
+        CheckConstraint("classes > 0 AND learners >= 0", name="some"),
+        Index("ix_class_plan_year", "year", "organiser_id", "type_code", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    year: Mapped[int] = mapped_column(Integer)
+    organiser_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
+    type_code: Mapped[str] = mapped_column(ForeignKey("course_type.code", ondelete="RESTRICT"))
+    classes: Mapped[int] = mapped_column(Integer)
+    learners: Mapped[int] = mapped_column(Integer, default=0)

@@ -54,3 +54,30 @@ class Commendation(Model):
         one_of("recipient_kind", "collective", "individual")
     )
     recipients: Mapped[int] = mapped_column(Integer)
+
+
+class HistoryStep(Model):
+    """A step of a history project (collecting, drafting, hearing, printing): due and done."""
+
+    __tablename__ = "history_step"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("history_project.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(String(200))
+    due_on: Mapped[date] = mapped_column(Date)
+    done_on: Mapped[date | None] = mapped_column(Date)
+
+
+class LeaderVisit(Model):
+    """A leader or specialist assigned to attend a cell's meeting by a day, and the day they did."""
+
+    __tablename__ = "leader_visit"
+    __table_args__ = (Index("ix_leader_visit_unit_id_due_on", "unit_id", "due_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
+    leader: Mapped[str] = mapped_column(String(180))
+    due_on: Mapped[date] = mapped_column(Date)
+    done_on: Mapped[date | None] = mapped_column(Date)

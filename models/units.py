@@ -1,11 +1,12 @@
 """Units in time: the Party tree and the residential tree, their names and parents by date."""
 
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String
+from sqlalchemy import JSON, Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Model, one_of
+from models.base import Model, UtcDateTime, one_of
 
 
 class UnitKind(Model):
@@ -103,3 +104,57 @@ class UnitLink(Model):
     party_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
     valid_from: Mapped[date] = mapped_column(Date)
     valid_to: Mapped[date | None] = mapped_column(Date)
+
+
+class UnitChange(Model):
+    """A decision that changes units: drafted, looked at, then confirmed whole or thrown away.
+
+    `plan` says what is to be done (`rules.unit_changes.Plan` as plain values). Nothing of it holds
+    until `confirmed_at`; from then on the row is only read.
+    """
+
+    __tablename__ = "unit_change"
+    __table_args__ = (Index("ix_unit_change_effective_on", "effective_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(
+        one_of("unit_change_kind", "found", "rename", "merge", "split", "move", "dissolve")
+    )
+    effective_on: Mapped[date] = mapped_column(Date)
+    decision_number: Mapped[str] = mapped_column(String(80))
+    decision_on: Mapped[date | None] = mapped_column(Date)
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
+    by_account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class UnitSuccession(Model):
+    """Which unit took over from which, from a day on; facts of before stay with the predecessor.
+
+    `people` are the members (or households) that went over that day: the weights with which counts
+    without names are restated. `is_part` marks a split, whose restated counts are estimates; a unit
+    that goes on after giving a part away is among its own successors, with who stayed.
+    """
+
+    __tablename__ = "unit_succession"
+    __table_args__ = (
+        CheckConstraint("people >= 0", name="not_negative"),
+        Index(
+            "ix_unit_succession_predecessor_id_successor_id_on",
+            "predecessor_id",
+            "successor_id",
+            "on",
+            unique=True,
+        ),
+        Index("ix_unit_succession_successor_id", "successor_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    change_id: Mapped[int | None] = mapped_column(ForeignKey("unit_change.id", ondelete="RESTRICT"))
+    predecessor_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
+    successor_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
+    on: Mapped[date] = mapped_column(Date)
+    people: Mapped[int] = mapped_column(Integer)
+    is_part: Mapped[bool] = mapped_column(Boolean, default=False)

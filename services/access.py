@@ -25,6 +25,7 @@ from models import (
     Unit,
     UnitLink,
     UnitParent,
+    UnitSuccession,
 )
 from rules.permissions import Actor
 from rules.refusals import N_, NotAllowed, NotFound
@@ -41,7 +42,8 @@ def on_day(table: type[UnitParent] | type[UnitLink], on: date) -> ColumnElement[
 def subtree(unit_ids: set[int] | frozenset[int], on: date) -> Select[tuple[int]]:
     """The units and all below them on that day, as a select of ids, on whichever tree they are.
 
-    A Party unit brings with it the residential units it answers for (`unit_link`) and theirs.
+    A Party unit brings with it the residential units it answers for (`unit_link`) and theirs; and
+    each the units it has taken over whole by that day, whose facts keep their own stamp.
     """
     return _subtree(frozenset(unit_ids), on)
 
@@ -67,7 +69,19 @@ def _subtree(unit_ids: frozenset[int], on: date) -> Select[tuple[int]]:
         .join(linked, UnitParent.parent_id == linked.c.id)
         .where(on_day(UnitParent, on))
     )
-    return select(party.c.id).union(select(residential.c.id)).subquery().select()
+    now = select(party.c.id).union(select(residential.c.id)).cte()
+    whole = and_(UnitSuccession.is_part.is_(False), UnitSuccession.on <= on)
+    past = (
+        select(UnitSuccession.predecessor_id.label("id"))
+        .where(UnitSuccession.successor_id.in_(select(now.c.id)), whole)
+        .cte(recursive=True)
+    )
+    taken_over = past.union(
+        select(UnitSuccession.predecessor_id)
+        .join(past, UnitSuccession.successor_id == past.c.id)
+        .where(whole)
+    )
+    return select(now.c.id).union(select(taken_over.c.id)).subquery().select()
 
 
 def granted_unit_ids(by: Actor, *roles: str) -> frozenset[int] | None:

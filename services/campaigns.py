@@ -29,6 +29,7 @@ from rules.refusals import N_, NotAllowed, NotFound, Refusal
 from rules.text import clean
 from services import audit
 from services.access import granted_unit_ids, require_unit, subtree, units_visible_to
+from services.successions import came_over
 from services.transaction import reading, writing
 from services.units import parents_on, unit_names_on
 
@@ -214,7 +215,8 @@ def campaign_for(
 def roll_within_scope(by: Actor, cutoff_on: date, today: date, *roles: str) -> ColumnElement[bool]:
     """The condition on `RollEntry` for an actor: units within scope today or on the cut-off day.
 
-    Both days, so that the figures of a past campaign do not shrink when a unit is dissolved.
+    Both days, so that the figures of a past campaign do not shrink when a unit is dissolved; and
+    of a unit split since, those who came over, so that their make-up passes to who has them now.
     """
     granted = granted_unit_ids(by, *roles)
     if granted is None:
@@ -222,6 +224,7 @@ def roll_within_scope(by: Actor, cutoff_on: date, today: date, *roles: str) -> C
     return or_(
         reporting_within_scope(by, cutoff_on, today, *roles),
         _within_days(RollEntry.unit_id, granted, cutoff_on, today),
+        came_over(granted, today),
     )
 
 

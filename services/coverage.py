@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     func,
     inspect,
+    or_,
     select,
     true,
     update,
@@ -59,6 +60,7 @@ from services.campaigns import (
     roll_within_scope,
     units_below,
 )
+from services.successions import came_from_a_split, came_over, predecessors_of
 from services.transaction import reading, writing
 from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
 
@@ -524,7 +526,7 @@ def _missing(
             RollEntry.state == "eligible",
             RollEntry.covered_on.is_(None),
             roll_within_scope(by, campaign.cutoff_on, today, *roles),
-            *_in_unit(session, unit, campaign.cutoff_on),
+            *_in_unit(session, unit, campaign.cutoff_on, today),
         )
     )
 
@@ -593,7 +595,8 @@ def _counted_scope(
         return true()
     days = (campaign.cutoff_on, today)
     reporting = [grassroots_of(session, granted, day) for day in days]
-    if all(above[unit_id] == unit_id for above in reporting for unit_id in granted):
+    alone = all(above[unit_id] == unit_id for above in reporting for unit_id in granted)
+    if alone and not came_from_a_split(session, granted):
         return reporting_within_scope(by, *days)
     return roll_within_scope(by, *days)
 
@@ -770,10 +773,23 @@ def _declared(session: Session, campaign_id: int, as_of: date) -> dict[int, int]
     return {row.unit_id: row.households for row in rows}
 
 
-def _in_unit(session: Session, code: str | None, on: date) -> list[ColumnElement[bool]]:
-    """The condition that an entry is of a unit or below it, by the roll or that day's tree."""
+def _in_unit(
+    session: Session, code: str | None, cutoff_on: date, today: date
+) -> list[ColumnElement[bool]]:
+    """The condition that an entry is of a unit or below it, by the roll or that day's tree.
+
+    A unit has what those had that it took over from; one founded since also its cells of today,
+    and who came over from a unit that was split.
+    """
     if code is None:
         return []
     unit = unit_by_code(session, code)
-    below = units_below(session, [unit.id], on)
-    return [RollEntry.unit_id.in_(below) | (RollEntry.grassroots_id == unit.id)]
+    own = predecessors_of(session, [unit.id], today) | {unit.id}
+    conditions: list[ColumnElement[bool]] = [
+        RollEntry.unit_id.in_(units_below(session, own, cutoff_on)),
+        RollEntry.grassroots_id.in_(own),
+    ]
+    if unit.valid_from > cutoff_on:
+        conditions.append(RollEntry.unit_id.in_(units_below(session, [unit.id], today)))
+        conditions.append(came_over(frozenset({unit.id}), today))
+    return [or_(*conditions)]

@@ -54,43 +54,57 @@ def create_unit(
     by: Actor,
 ) -> int:
     """Found a unit under another (or at the top) from a day on, and give its id."""
-    name, code = _checked_name(name), _checked_code(code)
+    name, code = checked_name(name), checked_code(code)
     with writing() as session:
-        _require_parent(session, by, parent_id, local_day(now))
-        kind = _kind_for(session, kind_code)
-        _refuse_taken_code(session, code)
-        parent = _parent_for(session, parent_id, kind, valid_from)
-        unit = Unit(
-            code=code,
-            tree=kind.tree,
-            kind_code=kind.code,
-            name=name,
-            fold=fold(name),
-            parent_id=parent.id if parent else None,
-            position=position,
-            valid_from=valid_from,
-        )
-        session.add(unit)
-        session.flush()
-        session.add(UnitName(unit_id=unit.id, name=name, valid_from=valid_from))
-        if parent:
-            session.add(UnitParent(unit_id=unit.id, parent_id=parent.id, valid_from=valid_from))
+        require_parent(session, by, parent_id, local_day(now))
+        kind = kind_for(session, kind_code)
+        refuse_taken_code(session, code)
+        parent = parent_for(session, parent_id, kind, valid_from)
+        unit = founded(session, code, kind, name, parent, valid_from, position)
         _record(session, now, by, unit, "created", parent_id=parent_id, valid_from=valid_from)
         return unit.id
+
+
+def founded(
+    session: Session,
+    code: str,
+    kind: UnitKind,
+    name: str,
+    parent: Unit | None,
+    valid_from: date,
+    position: int = 0,
+) -> Unit:
+    """A new unit with its dated name and place, in the caller's transaction."""
+    unit = Unit(
+        code=code,
+        tree=kind.tree,
+        kind_code=kind.code,
+        name=name,
+        fold=fold(name),
+        parent_id=parent.id if parent else None,
+        position=position,
+        valid_from=valid_from,
+    )
+    session.add(unit)
+    session.flush()
+    session.add(UnitName(unit_id=unit.id, name=name, valid_from=valid_from))
+    if parent:
+        session.add(UnitParent(unit_id=unit.id, parent_id=parent.id, valid_from=valid_from))
+    return unit
 
 
 def correct_unit(
     unit_id: int, *, code: str, kind_code: str, position: int, now: datetime, by: Actor
 ) -> None:
     """Correct a unit's code, level or place in lists; these have no history."""
-    code = _checked_code(code)
+    code = checked_code(code)
     with writing() as session:
-        unit = _unit_for(session, by, unit_id, local_day(now))
-        kind = _kind_for(session, kind_code)
+        unit = unit_for(session, by, unit_id, local_day(now))
+        kind = kind_for(session, kind_code)
         if kind.tree != unit.tree:
             raise Refusal(N_("Loại đơn vị này thuộc cây khác. Hãy chọn loại cùng cây."))
         if code != unit.code:
-            _refuse_taken_code(session, code, except_id=unit.id)
+            refuse_taken_code(session, code, except_id=unit.id)
         before = {"code": unit.code, "kind": unit.kind_code, "position": unit.position}
         unit.code, unit.kind_code, unit.position = code, kind.code, position
         after = {"code": unit.code, "kind": unit.kind_code, "position": unit.position}
@@ -100,21 +114,27 @@ def correct_unit(
 
 def rename_unit(unit_id: int, *, name: str, from_on: date, now: datetime, by: Actor) -> None:
     """Give a unit another name from a day on; what was before keeps the earlier name."""
-    name = _checked_name(name)
+    name = checked_name(name)
     with writing() as session:
-        unit = _unit_for(session, by, unit_id, local_day(now))
-        _refuse_outside_life(unit, from_on)
-        rows = session.scalars(select(UnitName).where(UnitName.unit_id == unit.id)).all()
-        last = _close_last(rows, from_on)
-        before = last.name if last else unit.name
-        if last and last.valid_from == from_on:
-            last.name = name
-        else:
-            session.add(
-                UnitName(unit_id=unit.id, name=name, valid_from=from_on, valid_to=unit.valid_to)
-            )
-        _show_today(session, [unit], local_day(now))
+        unit = unit_for(session, by, unit_id, local_day(now))
+        before = renamed(session, unit, name, from_on)
+        show_today(session, [unit], local_day(now))
         _record(session, now, by, unit, "renamed", before=before, after=name, from_on=from_on)
+
+
+def renamed(session: Session, unit: Unit, name: str, from_on: date) -> str:
+    """Write the dated name in the caller's transaction and give the one before."""
+    _refuse_outside_life(unit, from_on)
+    rows = session.scalars(select(UnitName).where(UnitName.unit_id == unit.id)).all()
+    last = _close_last(rows, from_on)
+    before = last.name if last else unit.name
+    if last and last.valid_from == from_on:
+        last.name = name
+    else:
+        session.add(
+            UnitName(unit_id=unit.id, name=name, valid_from=from_on, valid_to=unit.valid_to)
+        )
+    return before
 
 
 def move_unit(
@@ -123,18 +143,26 @@ def move_unit(
     """Put a unit under another from a day on; what was before stays where it was."""
     with writing() as session:
         today = local_day(now)
-        unit = _unit_for(session, by, unit_id, today)
-        _require_parent(session, by, parent_id, today)
-        _refuse_outside_life(unit, from_on)
-        parent = _parent_for(session, parent_id, _kind_for(session, unit.kind_code), from_on)
-        if parent:
-            _refuse_cycle(session, unit, parent, {from_on, today})
-        rows = session.scalars(select(UnitParent).where(UnitParent.unit_id == unit.id)).all()
-        last = _close_last(rows, from_on)
-        before = last.parent_id if last else None
-        _set_parent(session, unit, last, parent, from_on)
-        _show_today(session, [unit], today)
+        unit = unit_for(session, by, unit_id, today)
+        require_parent(session, by, parent_id, today)
+        before = moved(session, unit, parent_id, from_on, today)
+        show_today(session, [unit], today)
         _record(session, now, by, unit, "moved", before=before, after=parent_id, from_on=from_on)
+
+
+def moved(
+    session: Session, unit: Unit, parent_id: int | None, from_on: date, today: date
+) -> int | None:
+    """Write the dated place in the caller's transaction and give the unit above before."""
+    _refuse_outside_life(unit, from_on)
+    parent = parent_for(session, parent_id, kind_for(session, unit.kind_code), from_on)
+    if parent:
+        _refuse_cycle(session, unit, parent, {from_on, today})
+    rows = session.scalars(select(UnitParent).where(UnitParent.unit_id == unit.id)).all()
+    last = _close_last(rows, from_on)
+    before = last.parent_id if last else None
+    _set_parent(session, unit, last, parent, from_on)
+    return before
 
 
 def _set_parent(
@@ -159,11 +187,11 @@ def link_unit(
     """Say which Party unit answers for a residential unit from a day on; none ends the link."""
     with writing() as session:
         today = local_day(now)
-        unit = _unit_for(session, by, residential_id, today)
+        unit = unit_for(session, by, residential_id, today)
         _refuse_outside_life(unit, from_on)
         if unit.tree != "residential":
             raise Refusal(N_("Chỉ đơn vị dân cư mới có tổ chức đảng phụ trách."))
-        party = _unit_for(session, by, party_id, today) if party_id is not None else None
+        party = unit_for(session, by, party_id, today) if party_id is not None else None
         if party and party.tree != "party":
             raise Refusal(N_("Hãy chọn một tổ chức đảng để phụ trách."))
         rows = session.scalars(select(UnitLink).where(UnitLink.residential_id == unit.id)).all()
@@ -182,13 +210,13 @@ def end_unit(unit_id: int, *, on: date, reason: str, now: datetime, by: Actor) -
     if not reason or len(reason) > 300:
         raise Malformed(N_("Hãy ghi lý do (số quyết định), không quá 300 ký tự."))
     with writing() as session:
-        unit = _unit_for(session, by, unit_id, local_day(now))
+        unit = unit_for(session, by, unit_id, local_day(now))
         if on <= unit.valid_from or on.year > LATEST_YEAR:
             raise Malformed(N_("Ngày kết thúc phải sau ngày thành lập. Hãy xem lại ngày."))
         if unit.valid_to is not None:
             raise Refusal(N_("Đơn vị này đã kết thúc rồi."))
         _refuse_open_facts(session, unit, on)
-        _close_rows(session, unit, on)
+        close_rows(session, unit, on)
         unit.valid_to = on
         audit.record(
             session,
@@ -235,7 +263,8 @@ def _open_rows(
     return session.scalar(query) or 0
 
 
-def _close_rows(session: Session, unit: Unit, on: date) -> None:
+def close_rows(session: Session, unit: Unit, on: date) -> None:
+    """End the unit's names, places and links on that day; refuse when one begins on or after it."""
     names = session.scalars(select(UnitName).where(UnitName.unit_id == unit.id)).all()
     parents = session.scalars(select(UnitParent).where(UnitParent.unit_id == unit.id)).all()
     links = session.scalars(
@@ -260,7 +289,7 @@ def save_kind(
     """Change a level of a tree, or add one when a tree is named; for administrators."""
     if granted_unit_ids(by, "admin") is not None:
         raise NotAllowed(N_("Chỉ quản trị viên sửa được các cấp đơn vị. Hãy hỏi quản trị viên."))
-    name, name_en = _checked_name(facts.name, 80), _checked_name(facts.name_en, 80)
+    name, name_en = checked_name(facts.name, 80), checked_name(facts.name_en, 80)
     if not 1 <= facts.rank <= 99:
         raise Malformed(N_("Thứ bậc phải từ 1 (trên cùng) đến 99."))
     with writing() as session:
@@ -296,10 +325,11 @@ def show_units_of_today(slot: datetime, *, now: datetime) -> int:
     with writing() as session:
         if not first_run(session, "show_units_of_today", slot, now=now):
             return 0
-        return _show_today(session, session.scalars(select(Unit)).all(), local_day(now))
+        return show_today(session, session.scalars(select(Unit)).all(), local_day(now))
 
 
-def _show_today(session: Session, units: Sequence[Unit], today: date) -> int:
+def show_today(session: Session, units: Sequence[Unit], today: date) -> int:
+    """Bring these units' repeated present name and parent up to the dated rows; how many changed."""
     session.flush()
     named = select(UnitName.unit_id, UnitName.name).where(on_day(UnitName, today))
     if len(units) == 1:
@@ -347,7 +377,8 @@ def _refuse_cycle(session: Session, unit: Unit, parent: Unit, days: set[date]) -
             raise Refusal(N_("Không thể đặt một đơn vị dưới chính nó hay dưới cấp dưới của nó."))
 
 
-def _parent_for(session: Session, parent_id: int | None, kind: UnitKind, on: date) -> Unit | None:
+def parent_for(session: Session, parent_id: int | None, kind: UnitKind, on: date) -> Unit | None:
+    """The unit above, if a unit of that kind may stand under it on that day."""
     if parent_id is None:
         return None
     parent = session.get(Unit, parent_id)
@@ -363,14 +394,16 @@ def _parent_for(session: Session, parent_id: int | None, kind: UnitKind, on: dat
     return parent
 
 
-def _require_parent(session: Session, by: Actor, parent_id: int | None, today: date) -> None:
+def require_parent(session: Session, by: Actor, parent_id: int | None, today: date) -> None:
+    """Only who answers for the unit above may put one under it; for everything, under nothing."""
     if parent_id is not None:
         require_unit(session, by, parent_id, today, "staff")
     elif granted_unit_ids(by, "staff") is not None:
         raise NotAllowed(N_("Hãy chọn đơn vị cấp trên trong phạm vi của bạn."))
 
 
-def _unit_for(session: Session, by: Actor, unit_id: int, today: date) -> Unit:
+def unit_for(session: Session, by: Actor, unit_id: int, today: date) -> Unit:
+    """The unit if staff within scope ask for it, else NotFound."""
     unit = session.get(Unit, unit_id)
     if unit is None:
         raise NotFound(N_("Không tìm thấy đơn vị này trong phạm vi của bạn."))
@@ -378,21 +411,24 @@ def _unit_for(session: Session, by: Actor, unit_id: int, today: date) -> Unit:
     return unit
 
 
-def _kind_for(session: Session, kind_code: str) -> UnitKind:
+def kind_for(session: Session, kind_code: str) -> UnitKind:
+    """The level of a tree with that code."""
     kind = session.get(UnitKind, kind_code)
     if kind is None:
         raise Malformed(N_("Hãy chọn loại đơn vị trong danh sách."))
     return kind
 
 
-def _checked_name(name: str, most: int = 200) -> str:
+def checked_name(name: str, most: int = 200) -> str:
+    """A name, tidied; none, or one too long, is refused."""
     name = clean(name)
     if not name or len(name) > most:
         raise Malformed(N_("Hãy ghi tên, không quá %(most)s ký tự."), most=most)
     return name
 
 
-def _checked_code(code: str) -> str:
+def checked_code(code: str) -> str:
+    """A code, tidied; one that cannot stand in an address is refused."""
     code = clean(code)
     if not code or len(code) > 40 or any(sign.isspace() or sign in "/\\?#%" for sign in code):
         raise Malformed(N_("Mã gồm chữ và số viết liền, không quá 40 ký tự, ví dụ CB-012."))
@@ -400,13 +436,14 @@ def _checked_code(code: str) -> str:
 
 
 def _checked_kind_code(code: str) -> str:
-    code = _checked_code(code).lower()
+    code = checked_code(code).lower()
     if not code.replace("_", "").isalnum() or not code.isascii():
         raise Malformed(N_("Mã loại gồm chữ không dấu, số và gạch dưới, ví dụ to_dang."))
     return code
 
 
-def _refuse_taken_code(session: Session, code: str, except_id: int | None = None) -> None:
+def refuse_taken_code(session: Session, code: str, except_id: int | None = None) -> None:
+    """Two units never share a code, whatever its letter case."""
     taken = select(Unit.id).where(func.lower(Unit.code) == code.lower())
     if except_id is not None:
         taken = taken.where(Unit.id != except_id)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -146,18 +147,40 @@ def unit_id_of_code(code: str) -> int:
 
 
 def unit_names_on(session: Session, unit_ids: Iterable[int], on: date) -> dict[int, str]:
-    """What the units were called on a day; a unit without a name that day keeps its present one."""
+    """What the units were called on a day; a unit without a name that day keeps its present one.
+
+    One that had ended by then and whose name another bears is told apart: "… (trước 1/7/2025)".
+    """
     wanted = sorted(set(unit_ids))
     names: dict[int, str] = {}
     for start in range(0, len(wanted), _CHUNK):
         part = wanted[start : start + _CHUNK]
-        present = select(Unit.id, Unit.name).where(Unit.id.in_(part))
-        names.update({row.id: row.name for row in session.execute(present)})
+        present = select(Unit.id, Unit.name, Unit.valid_to).where(Unit.id.in_(part))
+        rows = session.execute(present).all()
+        names.update({row.id: row.name for row in rows})
+        ended = {row.id: row for row in rows if row.valid_to is not None and row.valid_to <= on}
+        if ended:
+            names.update(_told_apart(session, ended.values(), on))
         dated = select(UnitName.unit_id, UnitName.name).where(
             UnitName.unit_id.in_(part), on_day(UnitName, on)
         )
         names.update({row.unit_id: row.name for row in session.execute(dated)})
     return names
+
+
+def _told_apart(session: Session, ended: Iterable[Any], on: date) -> dict[int, str]:
+    """Names of ended units with the day of their end, where a unit of that day bears the same."""
+    rows = list(ended)
+    taken = set(
+        session.scalars(
+            select(Unit.name).where(Unit.name.in_({row.name for row in rows}), on_day(Unit, on))
+        )
+    )
+    return {
+        row.id: f"{row.name} (trước {row.valid_to.day}/{row.valid_to.month}/{row.valid_to.year})"
+        for row in rows
+        if row.name in taken
+    }
 
 
 def parents_on(session: Session, on: date) -> dict[int, int]:

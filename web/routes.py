@@ -32,6 +32,7 @@ from web import (
     roster,
     settings,
     speakers,
+    unit_decisions,
     units,
     venues,
 )
@@ -48,6 +49,7 @@ BLUEPRINTS: tuple[object, ...] = (
     reply_review,
     reminders,
     units,
+    unit_decisions,
     people,
     speakers,
     venues,
