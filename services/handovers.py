@@ -195,6 +195,8 @@ def _hand_over_links(session: Session, take: Takeover) -> None:
                     UnitLink(residential_id=target.id, party_id=row.party_id, valid_from=take.on)
                 )
                 session.flush()
+        if row.valid_from >= take.on and not take.goes_on:
+            session.delete(row)  # the Party side changed on the same day
 
 
 def _is_answered_for(session: Session, unit: Unit, on: date) -> bool:

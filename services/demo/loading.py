@@ -12,7 +12,7 @@ from rules.days import instant, local_day
 from rules.permissions import SYSTEM
 from rules.refusals import N_, Malformed, Refusal
 from services import audit, campaigns, roll
-from services.demo import open_campaign, term
+from services.demo import merger, open_campaign, term
 from services.demo.city import CITY, WARD, City, Shape, build_city
 from services.demo.writer import Progress, Writer
 from services.transaction import reading, writing
@@ -98,6 +98,8 @@ def _load_city(
         writer.flush()
         if shape is CITY:
             _add_term(writer, city, progress)
+            writer.let_others_write()
+            merger.merge_wards(session, city, now=now)
         progress("Đợt đang mở và các buổi sắp tới", 45)
         open_campaign.add_present(writer, city, now)
         writer.flush()

@@ -49,6 +49,12 @@ class Writer:
             for start in range(0, len(rows), CHUNK):
                 self.session.execute(insert(table), rows[start : start + CHUNK])
 
+    def let_others_write(self) -> None:
+        """Write everything, and read the last ids again afterwards: others add rows now."""
+        self.flush()
+        self.advance_sequences()
+        self._last_ids.clear()
+
     def advance_sequences(self) -> None:
         """PostgreSQL only: ids given by hand do not move a sequence, so move them now."""
         if self.session.get_bind().dialect.name != "postgresql":

@@ -1,17 +1,17 @@
 """The demonstration city's figures come out exactly, from rows, by the same functions as real data."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from models import FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, db
-from rules.permissions import SYSTEM
+from models import FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, Unit, db
+from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, Refusal
-from services import coverage, demo
+from services import coverage, demo, reports, units
 from tests.world import build_world
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -122,3 +122,33 @@ def test_the_city_reproduces_the_published_figures(app: Flask) -> None:
         assert coverage.coverage_differences("NQTW4", by=SYSTEM, today=NOW.date()) == []
         assert len(figures.units) == 55
         assert len(figures.groups) == 104
+        assert_eight_wards_became_four()
+        report = reports.term_report(
+            date(2010, 7, 1), date(2015, 6, 30), today=NOW.date(), by=the_city_reader()
+        )
+        assert (report.plans_issued, report.plans_due) == (55, 55)
+        assert (report.outreach_meetings, report.outreach_visits) == (3_393, 345_178)
+        assert (report.classes, report.enrolments) == (159, 12_310)
+        assert (report.histories_published, report.histories_in_progress) == (2, 3)
+        assert (report.commended.collectives, report.commended.individuals) == (96, 210)
+
+
+def the_city_reader() -> Actor:
+    """A reader over the city's committee: old wards lie within it only through succession."""
+    root = db.session.scalars(select(Unit.id).where(Unit.code == "TU")).one()
+    return Actor("Thường trực", grants=(Grant("reader", root),))
+
+
+def assert_eight_wards_became_four() -> None:
+    kinds = ("ward", "commune")
+    before, after = (
+        [node for node in units.unit_tree(on=on, by=SYSTEM) if node.kind_code in kinds]
+        for on in (date(2025, 6, 30), date(2025, 7, 1))
+    )
+    assert (len(before), len(after)) == (8, 4)
+    assert {node.kind_code for node in after} == {"ward"}
+    old = units.unit_names_on(db.session(), [node.id for node in before], NOW.date())
+    assert "Phường Đông Phong (trước 1/7/2025)" in old.values()
+    today = coverage.campaign_figures("NQDH26", by=the_city_reader(), today=NOW.date())
+    assert len(today.units) == 51
+    assert len(today.groups) == 104
