@@ -4,6 +4,7 @@ from flask import Flask
 
 from cli import (
     account,
+    audit,
     backup,
     campaign,
     demo,
@@ -19,6 +20,7 @@ from cli import (
 
 COMMANDS: tuple[object, ...] = (
     account,
+    audit,
     backup,
     campaign,
     demo,
