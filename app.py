@@ -4,7 +4,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from config import ROOT, Config
 from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
 from models import db
-from services import office
+from rules.backups import Keep
+from services import backups, office
 
 csrf = CSRFProtect()
 migrate = Migrate()
@@ -88,14 +89,22 @@ def _office(settings: Config) -> office.Office:
         public_url=settings.public_url,
         mail_from=settings.mail_from,
         secret_key=settings.secret_key,
-        audit_key_hex=settings.audit_key,
-        audit_heads=settings.instance / "audit-heads.txt",
         mail_rate_per_minute=settings.mail_rate_per_minute,
         uploads=settings.instance / "uploads",
         feeds_folder=settings.instance / "feeds",
         smtp=_smtp(settings),
         imap=_imap(settings),
         mailbox_folder=settings.instance / "mailbox",
+        instance=settings.instance,
+        backups=office.Backups(
+            folder=settings.backup_folder,
+            public_key=settings.backup_public_key,
+            keep=Keep(
+                settings.backup_keep_hourly,
+                settings.backup_keep_daily,
+                settings.backup_keep_monthly,
+            ),
+        ),
     )
 
 
@@ -145,6 +154,10 @@ def _engine_options(database_url: str) -> dict[str, object]:
 def _connect(app: Flask) -> None:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    # Migrations may import nothing of ours, so they find what they need here.
+    app.extensions["backup_before_upgrade"] = lambda revision: backups.backup_before_upgrade(
+        revision, now=datetime.now(UTC)
+    )
     csrf.init_app(app)
     babel.init_app(app, locale_selector=_language)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

@@ -23,7 +23,6 @@ class Config:
 
     database_url: str
     secret_key: str
-    audit_key: str
     public_url: str
     timezone: ZoneInfo
     smtp_host: str
@@ -40,6 +39,11 @@ class Config:
     imap_folder: str
     instance: Path
     offline: bool
+    backup_folder: Path
+    backup_public_key: str
+    backup_keep_hourly: int
+    backup_keep_daily: int
+    backup_keep_monthly: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
@@ -50,7 +54,6 @@ class Config:
         return cls(
             database_url=_database_url(env.get("DATABASE_URL", ""), instance),
             secret_key=env.get("SECRET_KEY", "").strip() or _kept_secret(instance),
-            audit_key=_audit_key(env.get("AUDIT_KEY", "").strip()),
             public_url=_public_url(env),
             timezone=_timezone(env.get("TIMEZONE", "").strip() or "Asia/Ho_Chi_Minh"),
             smtp_host=smtp_host,
@@ -67,6 +70,11 @@ class Config:
             imap_folder=env.get("IMAP_FOLDER", "").strip() or "INBOX",
             instance=instance,
             offline=_yes_or_no(env, "OFFLINE_REGISTER", default=True),
+            backup_folder=Path(env.get("BACKUP_FOLDER", "").strip() or instance / "backups"),
+            backup_public_key=_public_key(env.get("BACKUP_PUBLIC_KEY", "").strip()),
+            backup_keep_hourly=_whole_number(env, "BACKUP_KEEP_HOURLY", 24, 1, 1000),
+            backup_keep_daily=_whole_number(env, "BACKUP_KEEP_DAILY", 30, 1, 1000),
+            backup_keep_monthly=_whole_number(env, "BACKUP_KEEP_MONTHLY", 12, 1, 1000),
         )
 
 
@@ -101,12 +109,6 @@ def _kept_secret(instance: Path) -> str:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(48))
     return file.read_text().strip()
-
-
-def _audit_key(value: str) -> str:
-    if value and not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise WrongSetting("AUDIT_KEY: cần 64 chữ số hệ 16, như lệnh flask audit key in ra.")
-    return value
 
 
 def _public_url(env: Mapping[str, str]) -> str:
@@ -144,6 +146,16 @@ def _yes_or_no(env: Mapping[str, str], name: str, *, default: bool) -> bool:
     if value in ("", "1", "true", "yes", "on", "0", "false", "no", "off"):
         return default if value == "" else value in ("1", "true", "yes", "on")
     raise WrongSetting(f"{name}: {value!r} không hiểu được. Hãy viết 1 (có) hoặc 0 (không).")
+
+
+def _public_key(value: str) -> str:
+    """An age public key, as `age-keygen` prints it; the library judges it when the program starts."""
+    if value and not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", value):
+        raise WrongSetting(
+            f"BACKUP_PUBLIC_KEY: {value!r} không phải khoá công khai. Hãy viết như age1… "
+            "do lệnh flask backup keys in ra."
+        )
+    return value
 
 
 def _mail_from(value: str, *, needed: bool) -> str:

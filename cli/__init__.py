@@ -4,7 +4,6 @@ from flask import Flask
 
 from cli import (
     account,
-    audit,
     backup,
     campaign,
     demo,
@@ -20,7 +19,6 @@ from cli import (
 
 COMMANDS: tuple[object, ...] = (
     account,
-    audit,
     backup,
     campaign,
     demo,

@@ -16,8 +16,8 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from cli.answers import now
-from services import demo
+from cli.answers import now, refusing
+from services import demo, schema
 
 # Two processes use both cores of a small server. The four threads of each let a long import or
 # report run beside the phones at the door.
@@ -91,10 +91,12 @@ class Keeper:
     help="Cổng nghe.",
 )
 @with_appcontext
+@refusing
 def serve(host: str, port: int) -> None:
     """Chạy máy chủ web và bộ lập lịch; dừng bằng Ctrl-C."""
     stopping = _stop_on_signals()
     _refuse_a_taken_port(host, port)
+    schema.refuse_other_here()
     base_url = os.environ.get("PUBLIC_URL", "").strip().rstrip("/") or _address(host, port)
     environment = {**os.environ, "HOST": host, "PORT": str(port), "PUBLIC_URL": base_url}
     keepers = (

@@ -1,20 +1,15 @@
 """The audit log, the clock's own rows, and the few settings kept as data."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import DDL, JSON, ForeignKey, Index, Integer, String, event
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Model, UtcDateTime
+from models.base import Model, UtcDateTime, one_of
 
 
 class AuditEntry(Model):
-    """Who did what to what, when and why; rows are only ever added. People stand by id, not name.
-
-    The database itself refuses to change or delete an entry. `seal` covers the entry and the seal
-    before it, None for entries older than the chain.
-    """
+    """Who did what to what, when and why; rows are only ever added. People stand by id, not name."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -34,50 +29,6 @@ class AuditEntry(Model):
     )
     details: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)
     reason: Mapped[str] = mapped_column(String(300), default="")
-    seal: Mapped[str | None] = mapped_column(String(64))
-
-
-class AuditHead(Model):
-    """Where the chain of the log begins and ends: the one row that writers queue at.
-
-    `begun_after_id` is the last entry older than the chain (0 for none) and `genesis` the seal
-    over all of those; `last_seal` and `entries` are the chain's end and length.
-    """
-
-    __tablename__ = "audit_head"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    begun_after_id: Mapped[int] = mapped_column(Integer, default=0)
-    genesis: Mapped[str] = mapped_column(String(64))
-    last_seal: Mapped[str] = mapped_column(String(64))
-    entries: Mapped[int] = mapped_column(Integer, default=0)
-
-
-_SQLITE = (
-    "CREATE TRIGGER audit_entry_no_{verb} BEFORE {verb} ON audit_entry "
-    "BEGIN SELECT RAISE(ABORT, 'audit entries are only ever added'); END"
-)
-_FUNCTION = (
-    "CREATE OR REPLACE FUNCTION audit_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN RAISE EXCEPTION 'audit entries are only ever added'; END $$"
-)
-_POSTGRESQL = (
-    "CREATE TRIGGER audit_entry_no_{verb} BEFORE {verb} ON audit_entry "
-    "FOR EACH {each} EXECUTE FUNCTION audit_entry_refuse()"
-)
-
-
-def _guarded_by(dialect: str, statement: str) -> None:
-    """A database made from these models refuses changes, as one made by the migrations does."""
-    ddl: Any = DDL(statement)  # type: ignore[no-untyped-call]  # the library has no types here
-    event.listen(AuditEntry.__table__, "after_create", ddl.execute_if(dialect=dialect))
-
-
-for _verb in ("update", "delete"):
-    _guarded_by("sqlite", _SQLITE.format(verb=_verb))
-_guarded_by("postgresql", _FUNCTION)
-for _verb, _each in (("update", "ROW"), ("delete", "ROW"), ("truncate", "STATEMENT")):
-    _guarded_by("postgresql", _POSTGRESQL.format(verb=_verb, each=_each))
 
 
 class JobRun(Model):
@@ -106,3 +57,23 @@ class Setting(Model):
 
     key: Mapped[str] = mapped_column(String(60), primary_key=True)
     value: Mapped[str] = mapped_column(String(500))
+
+
+class BackupRun(Model):
+    """A backup that was made, or a rehearsal of a restore; `fault` says why it failed.
+
+    `sha256` is of the file as it lies on the disk, so that a later look can tell it was not touched.
+    """
+
+    __tablename__ = "backup_run"
+    __table_args__ = (Index("ix_backup_run_kind_at", "kind", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(one_of("backup_kind", "scheduled", "manual", "rehearsal"))
+    file_name: Mapped[str] = mapped_column(String(200))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    rows: Mapped[int] = mapped_column(BigInteger, default=0)
+    seconds: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    fault: Mapped[str] = mapped_column(Text, default="")

@@ -28,6 +28,15 @@ class Daily:
             day += timedelta(days=1)
 
 
+@dataclass(frozen=True)
+class Hourly:
+    """Once an hour, at its full hour; only the latest slot is made up for."""
+
+    def slots(self, now: datetime) -> Iterator[datetime]:
+        """The slot of the hour that has begun."""
+        yield now.replace(minute=0, second=0, microsecond=0)
+
+
 def is_silent(last_tick_at: datetime | None, now: datetime) -> bool:
     """Whether the clock has been silent for too long; it then sends nothing."""
     return last_tick_at is None or now - last_tick_at > SILENT_AFTER

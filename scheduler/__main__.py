@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from threading import Event, Thread
 from types import FrameType
@@ -17,10 +17,13 @@ from flask import Flask
 
 from app import create_app
 from rules.clock import TICK_SECONDS
-from scheduler.jobs import EVERY_TICK, ONCE_A_DAY
-from services import clock, delivery, outbox, reminders
+from rules.refusals import Refusal
+from scheduler.jobs import EVERY_TICK, ONCE_A_DAY, SLOW, Slotted
+from services import clock, delivery, outbox, reminders, schema
+from services.transaction import DATABASE_FAILURES
 
 SEND_SECONDS = 2
+UPKEEP_SECONDS = 30
 WATCHDOG_SECONDS = 180.0
 STUCK = 70
 log = logging.getLogger("scheduler")
@@ -31,7 +34,7 @@ def _now() -> datetime:
 
 
 class Clock:
-    """Ticks and sends, each on its own thread; what is due stands in the database, not here."""
+    """Ticks, sends and looks after backups, each on its own thread; what is due is a row, not here."""
 
     def __init__(self, app: Flask, *, now: Callable[[], datetime] = _now) -> None:
         self.app = app
@@ -44,7 +47,7 @@ class Clock:
         # In memory and only a clock: a stored job list would be a second truth beside the rows.
         self.scheduler = BlockingScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2)},
+            executors={"default": ThreadPoolExecutor(3)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
@@ -54,7 +57,12 @@ class Clock:
             signal.signal(number, self._stop)
         self._guarded("usual rules", lambda: reminders.make_usual_rules(now=self.now()))
         first = datetime.now(UTC)
-        for work, seconds in ((self.tick, TICK_SECONDS), (self.send, SEND_SECONDS)):
+        works = (
+            (self.tick, TICK_SECONDS),
+            (self.send, SEND_SECONDS),
+            (self.upkeep, UPKEEP_SECONDS),
+        )
+        for work, seconds in works:
             self.scheduler.add_job(work, "interval", seconds=seconds, next_run_time=first)
         Thread(target=self._watch, daemon=True, name="watchdog").start()
         log.info("clock %s started", self.name)
@@ -68,13 +76,20 @@ class Clock:
         self._guarded("tick", lambda: clock.record_tick(self.name, now=now))
         for job in EVERY_TICK:
             self._guarded(job.name, lambda job=job: job.run(self.now()))  # type: ignore[misc]
-        for daily in ONCE_A_DAY:
-            for slot in daily.when.slots(now):
-                if (daily.name, slot) not in self.done and not self.stopping.is_set():
-                    work = lambda daily=daily, slot=slot: daily.run(slot, self.now())  # noqa: E731
-                    if self._guarded(daily.name, work):
-                        self.done.add((daily.name, slot))
+        self._run_slots(ONCE_A_DAY, now)
         self.alive_at = time.monotonic()
+
+    def upkeep(self) -> None:
+        """Do what takes long: reminders and mail go on beside it."""
+        self._run_slots(SLOW, self.now())
+
+    def _run_slots(self, jobs: Iterable[Slotted], now: datetime) -> None:
+        for job in jobs:
+            for slot in job.when.slots(now):
+                if (job.name, slot) not in self.done and not self.stopping.is_set():
+                    work = lambda job=job, slot=slot: job.run(slot, self.now())  # noqa: E731
+                    if self._guarded(job.name, work):
+                        self.done.add((job.name, slot))
 
     def send(self) -> None:
         """Send what is due, batch after batch, until nothing is left or the clock stops."""
@@ -126,7 +141,15 @@ def main() -> None:
     )
     # A batch that takes longer than two seconds makes APScheduler warn of every tick it skips.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    Clock(create_app()).run()
+    app = create_app()
+    try:
+        with app.app_context():
+            schema.refuse_other_here()
+    except Refusal as refusal:
+        sys.exit(str(refusal))
+    except DATABASE_FAILURES:
+        log.exception("the database does not answer yet; the clock starts and tries again")
+    Clock(app).run()
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from rules.clock import Daily
+from rules.clock import Daily, Hourly
 from services import (
     attendance_states,
-    audit_proof,
     clock,
     digests,
     incoming_replies,
     reminders,
     roster,
+    scheduled_backups,
     unit_changes,
 )
 
@@ -26,11 +26,11 @@ class EveryTick:
 
 
 @dataclass(frozen=True)
-class OnceADay:
-    """Work with a slot a day; the slot is claimed in the transaction of its effect."""
+class Slotted:
+    """Work with a slot a day, a week or an hour; the slot is claimed in the transaction of its effect."""
 
     name: str
-    when: Daily
+    when: Daily | Hourly
     run: Callable[[datetime, datetime], object]
 
 
@@ -42,39 +42,48 @@ EVERY_TICK = (
 )
 
 ONCE_A_DAY = (
-    OnceADay(
+    Slotted(
         "show_units_of_today",
         Daily(time(0, 5)),
         lambda slot, now: unit_changes.show_units_of_today(slot, now=now),
     ),
-    OnceADay(
-        "write_audit_head",
-        Daily(time(2, 50)),
-        lambda slot, now: audit_proof.write_head(slot, now=now),
-    ),
-    OnceADay(
+    Slotted(
         "forget_old_runs",
         Daily(time(3, 0)),
         lambda slot, now: clock.forget_old_runs(slot, now=now),
     ),
-    OnceADay(
+    Slotted(
         "forget_old_mails",
         Daily(time(3, 10)),
         lambda slot, now: incoming_replies.forget_old_mails(slot, now=now),
     ),
-    OnceADay(
+    Slotted(
         "warn_of_risk",
         Daily(time(7, 0)),
         lambda slot, now: reminders.warn_of_risk(slot, now=now),
     ),
-    OnceADay(
+    Slotted(
         "weekly_digest",
         Daily(time(16, 0), weekday=6),
         lambda slot, now: digests.send_weekly(slot, now=now),
     ),
-    OnceADay(
+    Slotted(
         "chase_registers",
         Daily(time(19, 0), catch_up=timedelta(hours=4)),
         lambda slot, now: reminders.chase_registers(slot, now=now),
+    ),
+)
+
+# On a thread of their own: copying a large database must hold up neither reminders nor mail.
+SLOW = (
+    Slotted(
+        scheduled_backups.BACKUP_JOB,
+        Hourly(),
+        lambda slot, now: scheduled_backups.make_scheduled(slot, now=now),
+    ),
+    Slotted(
+        scheduled_backups.REHEARSAL_JOB,
+        Daily(time(2, 30), weekday=6),
+        lambda slot, now: scheduled_backups.rehearse_restore(slot, now=now),
     ),
 )

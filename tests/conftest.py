@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -153,6 +154,7 @@ class Application:
         app = self._build(self.store.template_url)
         with app.app_context():
             database().create_all()
+            command.stamp(import_module("services.schema").alembic_config(), "head")
             database().engine.dispose()
 
     def fresh(self) -> Flask:

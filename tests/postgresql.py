@@ -152,12 +152,13 @@ class Cluster:
         )
 
     def empty_tables(self, database: str) -> None:
-        """Delete every row and start every sequence again, as in a database just made."""
+        """Delete every row and start every sequence again, as in a database just migrated."""
         with psycopg.connect(dbname=database, user=USER, host=str(self.folder)) as connection:
             tables = [
                 row[0]
                 for row in connection.execute(
-                    "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+                    "SELECT quote_ident(tablename) FROM pg_tables"
+                    " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
                 )
             ]
             sequences = [

@@ -35,13 +35,24 @@ ROOMS = {
     "gateways": Room(
         {"gateways", "rules"},
         SPREADSHEETS
-        | {"icalendar", "holidays", "phonenumbers", "argon2", "jinja2", "markupsafe", "segno"},
+        | {
+            "icalendar",
+            "holidays",
+            "phonenumbers",
+            "argon2",
+            "jinja2",
+            "markupsafe",
+            "segno",
+            "pyrage",
+        },
     ),
-    "services": Room({"services", "models", "gateways", "planner", "rules"}, {"sqlalchemy"}),
+    "services": Room(
+        {"services", "models", "gateways", "planner", "rules"}, {"sqlalchemy", "alembic"}
+    ),
     "web": Room({"web", "services", "rules"}, WEB_LIBRARIES),
     "cli": Room({"cli", "services", "rules"}, {"click", "flask", "flask_babel"}),
     "scheduler": Room({"scheduler", "services", "rules"}, {"apscheduler"}),
-    "migrations": Room(set(), {"alembic", "sqlalchemy", "flask"}),
+    "migrations": Room({"migrations"}, {"alembic", "sqlalchemy", "flask"}),
     "config.py": Room(set()),
     "torture": Room(
         {

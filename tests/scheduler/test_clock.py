@@ -36,7 +36,7 @@ def test_two_clocks_tick_and_every_slot_happens_once(
                 ran.append("probe")
 
     midnight = (datetime.now(UTC) - timedelta(hours=1)).astimezone().time()
-    always = jobs.OnceADay("probe", Daily(midnight, catch_up=timedelta(hours=30)), work)
+    always = jobs.Slotted("probe", Daily(midnight, catch_up=timedelta(hours=30)), work)
     monkeypatch.setattr("scheduler.__main__.ONCE_A_DAY", (always,))
     clocks = [Clock(app), Clock(app)]
     for one in clocks * 3:
