@@ -135,9 +135,11 @@ def _smtp(settings: Config) -> SmtpSettings | None:
 
 
 def _engine_options(database_url: str) -> dict[str, object]:
+    # What is in a statement is somebody's name: a failure's log line must not carry it.
     if database_url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 10}}
+        return {"hide_parameters": True, "connect_args": {"timeout": 10}}
     return {
+        "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": 5,
         "max_overflow": 10,

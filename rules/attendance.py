@@ -66,6 +66,11 @@ class Mark:
         """The moment that decides between marks: never later than the server received it."""
         return min(self.corrected_at or self.tapped_at, self.received_at)
 
+    @property
+    def clock_error(self) -> timedelta:
+        """How far the device's clock was behind when it sent; nothing when it did not say."""
+        return (self.corrected_at or self.tapped_at) - self.tapped_at
+
     def says_the_same_as(self, other: "Mark") -> bool:
         """Whether a repeated id carries the same body, and so is a replay."""
         mine = (self.id, self.subject, self.status, self.tapped_at, self.annuls)
@@ -461,6 +466,9 @@ def _doubt(mark: Mark, meeting: MeetingWindow) -> Verdict | None:
         return Verdict("flagged", Refusal(reason), "after_lock")
     if (mark.corrected_at or mark.tapped_at) > mark.received_at + CLOCK_TOLERANCE:
         reason = N_("Đồng hồ trên máy chạy nhanh; lượt được giữ theo giờ máy chủ nhận được.")
+        return Verdict("flagged", Refusal(reason), "clock")
+    if abs(mark.clock_error) > CLOCK_TOLERANCE:
+        reason = N_("Đồng hồ trên máy sai; lượt được giữ, giờ đã chỉnh theo máy chủ.")
         return Verdict("flagged", Refusal(reason), "clock")
     if mark.received_at > meeting.ends_at + LATE_AFTER_END:
         reason = N_("Lượt đến muộn hơn một ngày sau buổi; lượt được giữ và chờ Ban xem lại.")

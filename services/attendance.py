@@ -12,7 +12,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models import AuditEntry, HeadCount, Mark, Meeting, RegisterLine, WalkIn
+from models import (
+    Account,
+    AuditEntry,
+    HeadCount,
+    Mark,
+    Meeting,
+    MeetingLink,
+    RegisterLine,
+    WalkIn,
+)
 from rules.attendance import (
     ATTENDING,
     NOT_MARKED,
@@ -46,6 +55,7 @@ from services.attendance_roll import (
     walk_ins_among,
 )
 from services.coverage import TAKES_PLACE, refresh_subjects
+from services.meeting_links import TAKER
 from services.settings import setting_number
 from services.transaction import reading, writing
 
@@ -65,6 +75,12 @@ _FACTS_OF = _FACTS.where(_MARK.c.subject.in_(bindparam("subjects", expanding=Tru
 _FACTS_BY_ID = _FACT.where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
 _STAMPS_BY_ID = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES)).where(
     _MARK.c.id.in_(bindparam("ids", expanding=True))
+)
+_MARKERS = (
+    select(_MARK.c.id, Account.name, MeetingLink.label)
+    .outerjoin(Account, Account.id == _MARK.c.marked_by_id)
+    .outerjoin(MeetingLink, MeetingLink.id == _MARK.c.link_id)
+    .where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
 )
 _INSERT_MARKS = insert(_MARK)
 _SEVERAL = (
@@ -319,7 +335,7 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
     elif fact.subject in batch.unnamed and fact.name:
         batch.named_now[fact.subject] = fact
         batch.unnamed.discard(fact.subject)
-    if found.flag is None and is_contradicted(batch.ledger[fact.subject]):
+    if found.flag in (None, "clock") and is_contradicted(batch.ledger[fact.subject]):
         reason = N_("Hai máy ghi khác nhau; lượt sau được hiện, cả hai được giữ. Hãy xem lại.")
         found = Verdict("flagged", Refusal(reason), "conflict")
     batch.kept.append((fact, found.flag))
@@ -562,7 +578,7 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     lines, names = lines_of(session, meeting, marked)
     statuses = {row[0]: Status(row[1]) for row in marked}
     deciding = {row[0]: row[2] for row in marked}
-    doubtful = _contradictions(session, meeting.id)
+    doubtful = _several_standing(session, meeting.id)
     counts = count_register([line.subject for line in lines], statuses).as_json()
     return _head(meeting, now) | {
         "counts": counts | _head_totals(meeting),
@@ -606,7 +622,7 @@ def _subject_json(
     names: dict[int, str],
     statuses: dict[str, Status],
     deciding: dict[str, str],
-    doubtful: dict[str, list[str]],
+    doubtful: dict[str, "_Standing"],
 ) -> dict[str, Any]:
     status = statuses.get(line.subject)
     shown: dict[str, Any] = {
@@ -622,16 +638,52 @@ def _subject_json(
     if status:
         shown["mark"] = deciding[line.subject]
     if line.subject in doubtful:
-        shown["others"] = doubtful[line.subject]
+        shown["others"] = [mark.id for mark in doubtful[line.subject].marks]
+        if doubtful[line.subject].said:
+            shown["said"] = doubtful[line.subject].said
     return shown
 
 
-def _contradictions(session: Session, meeting_id: int) -> dict[str, list[str]]:
-    """The subjects of which several marks stand, with the ids of all that stand."""
+@dataclass(frozen=True)
+class _Standing:
+    """The marks of one subject that nobody took back; `said` by whom, when they disagree."""
+
+    marks: list[Fact]
+    said: list[dict[str, str]]
+
+
+def _several_standing(session: Session, meeting_id: int) -> dict[str, _Standing]:
+    """The subjects of which several marks stand; those that differ are for somebody to settle."""
     subjects = set(session.scalars(_SEVERAL, {"meeting": meeting_id}))
-    found = {}
-    for subject, marks in (_ledger(session, meeting_id, subjects) if subjects else {}).items():
-        standing = standing_marks(marks)
-        if len(standing) > 1:
-            found[subject] = [mark.id for mark in standing]
+    ledger = _ledger(session, meeting_id, subjects) if subjects else {}
+    standing = {one: standing_marks(marks) for one, marks in ledger.items()}
+    several = {one: marks for one, marks in standing.items() if len(marks) > 1}
+    differing = {one for one, marks in several.items() if is_contradicted(marks)}
+    names = _markers(session, [mark.id for one in differing for mark in several[one]])
+    return {
+        one: _Standing(marks, _said(marks, names) if one in differing else [])
+        for one, marks in several.items()
+    }
+
+
+def _said(marks: list[Fact], names: dict[str, str]) -> list[dict[str, str]]:
+    """Each differing mark with who said so and when, the one that is shown first."""
+    newest_first = sorted(marks, key=lambda mark: (mark.counted_at, mark.id), reverse=True)
+    return [
+        {
+            "mark": mark.id,
+            "status": mark.status.value,
+            "by": names.get(mark.id, ""),
+            "at": _rfc3339(mark.counted_at),
+        }
+        for mark in newest_first
+    ]
+
+
+def _markers(session: Session, ids: list[str]) -> dict[str, str]:
+    """Who made each mark: the account's name, or the label of the link."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), CHUNK):
+        rows = session.execute(_MARKERS, {"ids": ids[start : start + CHUNK]})
+        found |= {row[0]: row[1] or row[2] or TAKER for row in rows}
     return found

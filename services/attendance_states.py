@@ -1,7 +1,7 @@
 """What happens to a register as a whole: handed in, locked, asked to be opened again, and its past."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,7 @@ from rules.heads import HeadCandidate, parse_head_counts
 from rules.meetings import MeetingState
 from rules.permissions import SYSTEM, Actor
 from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
-from rules.text import fold, matches
+from rules.text import clean, fold, matches
 from services import audit
 from services.access import meetings_visible_to, subtree
 from services.attendance import (
@@ -51,6 +51,7 @@ from services.attendance import (
     window_of,
 )
 from services.attendance_roll import expected_among
+from services.meeting_links import TAKER
 from services.settings import setting_number
 from services.transaction import reading, writing
 from services.units import unit_names_on
@@ -58,6 +59,7 @@ from services.units import unit_names_on
 REASON_LENGTH = 300
 MOST_FOUND = 12
 HISTORY_LENGTH = 500
+OPENING = ("register_reopened", "unlock_granted")
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,13 @@ class Event:
 
 @dataclass(frozen=True)
 class KnownPerson:
-    """Somebody of the roster who is not on this list."""
+    """Somebody of the roster who is not on this list; `on_roll` False: visits, no coverage."""
 
     id: int
     name: str
     unit: str
     birth_year: int | None
+    on_roll: bool = True
 
 
 def submit_register(meeting_id: int, *, now: datetime, by: Actor) -> None:
@@ -127,9 +130,12 @@ def submit_register(meeting_id: int, *, now: datetime, by: Actor) -> None:
     _step(meeting_id, "submit", "register_submitted", now=now, by=by)
 
 
-def reopen_register(meeting_id: int, *, now: datetime, by: Actor) -> None:
-    """Take a register back that was handed in but not locked."""
-    _step(meeting_id, "reopen", "register_reopened", now=now, by=by)
+def reopen_register(meeting_id: int, reason: str, *, now: datetime, by: Actor) -> None:
+    """Take a register back that was handed in but not locked; the history says why."""
+    given = clean(reason)[:REASON_LENGTH]
+    if not given:
+        raise Refusal(N_("Hãy ghi lý do điểm danh tiếp, ví dụ: ghi sót người đến muộn."))
+    _step(meeting_id, "reopen", "register_reopened", now=now, by=by, reason=given)
 
 
 def lock_register(meeting_id: int, *, now: datetime, by: Actor) -> None:
@@ -255,7 +261,7 @@ def add_guest(meeting_id: int, person_id: int, *, now: datetime, by: Actor) -> s
         subject = f"m:{person_id}"
         if expected_among(session, meeting, [subject]):
             return subject
-        found = {one.id for one in _findable(session, meeting, [person_id])}
+        found = {one.id for one in _findable(session, meeting, Person.id == person_id)}
         if person_id not in found:
             raise NotFound(N_("Không tìm thấy người này. Hãy ghi tên như người dự ngoài."))
         unit = _units_of_day(session, meeting, [person_id]).get(person_id)
@@ -287,7 +293,9 @@ def _invite(
     )
 
 
-def _step(meeting_id: int, action: str, entry: str, *, now: datetime, by: Actor) -> None:
+def _step(
+    meeting_id: int, action: str, entry: str, *, now: datetime, by: Actor, reason: str = ""
+) -> None:
     with writing() as session:
         meeting = meeting_to_write(session, by, meeting_id, now)
         role = _rights(session, meeting, now, by).role
@@ -296,7 +304,8 @@ def _step(meeting_id: int, action: str, entry: str, *, now: datetime, by: Actor)
         meeting.register_version += 1
         if action != "reopen":
             _hold_if_past(session, meeting, now, by)
-        _record(session, meeting, entry, now=now, by=by, visits=meeting.visits_count)
+        visits = meeting.visits_count
+        _record(session, meeting, entry, now=now, by=by, reason=reason, visits=visits)
 
 
 def _hold_if_past(session: Session, meeting: Meeting, now: datetime, by: Actor) -> None:
@@ -380,23 +389,28 @@ def _units_of_day(session: Session, meeting: Meeting, people: list[int]) -> dict
     return {row[0]: row[1] for row in rows}
 
 
-def _findable(session: Session, meeting: Meeting, only: list[int] | None = None) -> list[Person]:
-    """The people who may be added by name: of the campaign's roll, or of the organiser's units."""
+def _findable(session: Session, meeting: Meeting, is_wanted: Any) -> list[Person]:
+    """The people who may be added by name: of the campaign's roll and of the organiser's units."""
+    day = local_day(meeting.starts_at)
+    members = select(Membership.person_id).where(
+        Membership.unit_id.in_(subtree({meeting.organiser_id}, day)),
+        Membership.valid_from <= day,
+        Membership.valid_to.is_(None) | (Membership.valid_to > day),
+    )
+    is_findable = Person.id.in_(members)
     if meeting.campaign_id is not None:
-        ids = select(RollEntry.person_id).where(
-            RollEntry.campaign_id == meeting.campaign_id, RollEntry.state != "removed"
-        )
-    else:
-        day = local_day(meeting.starts_at)
-        ids = select(Membership.person_id).where(
-            Membership.unit_id.in_(subtree({meeting.organiser_id}, day)),
-            Membership.valid_from <= day,
-            Membership.valid_to.is_(None) | (Membership.valid_to > day),
-        )
-    statement = select(Person).where(Person.id.in_(ids), Person.died_on.is_(None))
-    if only is not None:
-        statement = statement.where(Person.id.in_(only))
+        is_findable |= Person.id.in_(_roll(meeting.campaign_id))
+    statement = select(Person).where(is_wanted, is_findable, Person.died_on.is_(None))
     return list(session.scalars(statement))
+
+
+def _roll(campaign_id: int) -> Any:
+    """The people whom that campaign has to reach, or has excepted."""
+    return select(RollEntry.person_id).where(
+        RollEntry.campaign_id == campaign_id,
+        RollEntry.state != "removed",
+        RollEntry.person_id.is_not(None),
+    )
 
 
 def rights(meeting_id: int, *, now: datetime, by: Actor) -> Rights:
@@ -415,8 +429,8 @@ def known_people(meeting_id: int, query: str, *, now: datetime, by: Actor) -> li
     longest = max(words, key=len)
     found = [
         person
-        for person in _findable(session, meeting)
-        if longest in person.fold and matches(query, person.fold)
+        for person in _findable(session, meeting, Person.fold.contains(longest, autoescape=True))
+        if matches(query, person.fold)
     ]
     there = expected_among(session, meeting, [f"m:{one.id}" for one in found])
     found = [one for one in found if f"m:{one.id}" not in there]
@@ -424,8 +438,18 @@ def known_people(meeting_id: int, query: str, *, now: datetime, by: Actor) -> li
     found = found[:MOST_FOUND]
     units = _units_of_day(session, meeting, [one.id for one in found])
     names = unit_names_on(session, units.values(), local_day(meeting.starts_at))
+    ids = {one.id for one in found}
+    if meeting.campaign_id is not None:
+        roll = _roll(meeting.campaign_id)
+        ids = set(session.scalars(roll.where(RollEntry.person_id.in_(ids))))
     return [
-        KnownPerson(one.id, one.full_name, names.get(units.get(one.id, 0), ""), one.birth_year)
+        KnownPerson(
+            one.id,
+            one.full_name,
+            names.get(units.get(one.id, 0), ""),
+            one.birth_year,
+            one.id in ids,
+        )
         for one in found
     ]
 
@@ -489,11 +513,21 @@ def unlock_requests(meeting_id: int, *, now: datetime, by: Actor) -> list[Reques
 
 
 def history(meeting_id: int, *, now: datetime, by: Actor) -> list[Event]:
-    """What happened to a register, newest first: each mark with old and new value, each step."""
+    """What happened to a register, newest first: each mark with old and new value, each step.
+
+    A mark made after the register was opened again carries the reason for opening it.
+    """
     session = reading()
     meeting = meeting_to_read(session, by, meeting_id, now)
-    events = [*_steps(session, meeting.id), *_mark_events(session, meeting.id)]
-    events.sort(key=lambda event: event.at, reverse=True)
+    steps = _steps(session, meeting.id)
+    opened = [(step.at, step.reason) for step in steps if step.action in OPENING]
+    marks = [
+        replace(mark, reason=why)
+        if (why := next((reason for at, reason in opened if at <= mark.at), ""))
+        else mark
+        for mark in _mark_events(session, meeting.id)
+    ]
+    events = sorted([*steps, *marks], key=lambda event: event.at, reverse=True)
     return events[:HISTORY_LENGTH]
 
 
@@ -554,7 +588,7 @@ def _mark_events(session: Session, meeting_id: int) -> list[Event]:
         events.append(
             Event(
                 mark.received_at,
-                account or link or "",
+                account or link or TAKER,
                 "mark",
                 subject,
                 last.get(mark.subject, "none"),

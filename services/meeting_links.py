@@ -20,6 +20,7 @@ from services.transaction import reading, writing
 
 MAKERS = ("staff", "instructor")
 HELPER = "Người giúp điểm danh"
+TAKER = "Người điểm danh"
 
 _LINK: Any = inspect(MeetingLink).local_table
 _MEETING: Any = inspect(Meeting).local_table
@@ -180,7 +181,7 @@ def actor_of_link(token: str, *, now: datetime) -> Actor | None:
     if row is None:
         return None
     return Actor(
-        name=row.label or "Người điểm danh",
+        name=row.label or TAKER,
         meeting_id=row.meeting_id,
         link_id=row.id,
         can_submit=row.can_submit,

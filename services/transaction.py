@@ -9,8 +9,15 @@ from sqlalchemy.orm import Session
 from models import db
 
 _WRITING = "writing"
-DATABASE_FAILURES = (OperationalError, ProgrammingError)
+DATABASE_DOWN = OperationalError
+DATABASE_FAILURES = (DATABASE_DOWN, ProgrammingError)
 """What the doors see when the database does not answer or has no tables yet."""
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether the database had no room left to write (SQLITE_FULL; disk_full in PostgreSQL)."""
+    cause = getattr(error, "orig", None)
+    return "disk is full" in str(cause) or getattr(cause, "sqlstate", None) == "53100"
 
 
 @contextmanager

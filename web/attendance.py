@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from functools import partial
 from typing import Any
 
 from flask import (
@@ -138,7 +139,13 @@ def people(meeting_id: int) -> ResponseReturnValue:
     return jsonify(
         ok=True,
         people=[
-            {"id": one.id, "name": one.name, "unit": one.unit, "birth_year": one.birth_year}
+            {
+                "id": one.id,
+                "name": one.name,
+                "unit": one.unit,
+                "birth_year": one.birth_year,
+                "on_roll": one.on_roll,
+            }
             for one in found
         ],
     )
@@ -207,7 +214,8 @@ def submit(meeting_id: int) -> ResponseReturnValue:
 @bp.post("/<int:meeting_id>/reopening")
 def reopen(meeting_id: int) -> ResponseReturnValue:
     """Take a register back that was handed in."""
-    return _step(meeting_id, attendance_states.reopen_register, _("Sổ đã mở lại để điểm danh."))
+    step = partial(attendance_states.reopen_register, reason=request.form.get("reason", ""))
+    return _step(meeting_id, step, _("Sổ đã mở lại để điểm danh."))
 
 
 @bp.post("/<int:meeting_id>/locking")

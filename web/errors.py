@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from rules.refusals import N_, Refusal
+from services.transaction import DATABASE_DOWN, is_disk_full
 
 SENTENCES = {
     400: N_("Yêu cầu không hợp lệ. Hãy tải lại trang rồi thử lại."),
@@ -21,6 +22,7 @@ SENTENCES = {
     429: N_("Bạn đã thử quá nhiều lần. Hãy đợi vài phút rồi thử lại."),
     500: N_("Có lỗi của chương trình. Hãy báo quản trị viên mã số %(reference)s."),
     503: N_("Hệ thống đang bận. Hãy thử lại sau ít giây."),
+    507: N_("Máy chủ hết chỗ nên chưa ghi được gì của lần này. Hãy báo quản trị viên rồi gửi lại."),
 }
 
 
@@ -64,6 +66,13 @@ def init_app(app: Flask) -> None:
             return error
         sentence = SENTENCES.get(error.code, SENTENCES[400])
         return answer(error.code, gettext(sentence), f"http_{error.code}")
+
+    @app.errorhandler(DATABASE_DOWN)
+    def down(error: Exception) -> ResponseReturnValue:
+        # Nothing was committed: whoever sent keeps what they sent and tries again.
+        current_app.logger.error("database on %s", request.endpoint, exc_info=error)
+        status = 507 if is_disk_full(error) else 503
+        return answer(status, gettext(SENTENCES[status]), f"http_{status}")
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> ResponseReturnValue:

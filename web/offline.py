@@ -17,6 +17,7 @@ SCRIPTS = (
     "menu",
     "saved",
     "attendance",
+    "attendance/conflicts",
     "attendance/delivery",
     "attendance/heads",
     "attendance/keeping",

@@ -1,6 +1,7 @@
 /** The register on a phone: tap a name, and it is kept here until the server has it. */
 
 import { get } from "request";
+import { startConflicts } from "attendance/conflicts";
 import { startHeads } from "attendance/heads";
 import { Keeping } from "attendance/keeping";
 import { List } from "attendance/list";
@@ -16,6 +17,8 @@ const LOOK_EVERY = 20_000;
 const LINGER = 700;
 const SAY_AFTER = 1200;
 const TOAST = 8000;
+const MOST_OF_SCREEN = 0.4;
+const CLOCK_TOLERANCE = 600_000;
 const HANDED_IN = new Set(["submitted", "locked"]);
 const find = (selector) => document.querySelector(selector);
 
@@ -24,7 +27,7 @@ class Register {
     const store = new Store();
     this.page = page;
     this.store = store;
-    this.roster = new Roster(page.register);
+    this.roster = new Roster(page.register, page.may_settle);
     const { app_version } = page;
     this.queue = new Queue(store, page.marks_url, "marks", { app_version, register: "counts" });
     this.headQueue = new Queue(store, page.heads_url, "counts", { app_version, pause: HEADS_PAUSE });
@@ -39,6 +42,7 @@ class Register {
       (item) => this.roster.lines.get(item.subject)?.name ?? item.name ?? item.label ?? "",
     );
     this.openChoices = startChoices(this.roster, page.texts, (subject, status) => this.mark([subject], status));
+    this.showConflicts = startConflicts(this.roster, page.texts, (subject, status) => this.mark([subject], status));
     this.openAdding = startAdding(page, {
       addKnown: (answer) => this.addKnown(answer),
       addStranger: (name, unit) => this.addStranger(name, unit),
@@ -54,6 +58,7 @@ class Register {
     this.listenToNames();
     this.listenToButtons();
     this.listenToServer();
+    letTallToolsScroll(find(".register-tools"));
     this.list.draw();
     this.showCounts();
   }
@@ -141,6 +146,7 @@ class Register {
     if (undo) undo.disabled = this.roster.past.length === 0;
     const all = find("#register-all");
     if (all) all.disabled = numbers.not_marked === 0;
+    this.showConflicts();
     this.sayCounts(numbers);
   }
 
@@ -188,8 +194,8 @@ class Register {
 
   tap(button) {
     const { subject } = button.closest(".person").dataset;
-    const { status } = this.roster.lines.get(subject);
-    if (button.classList.contains("person-more")) this.openChoices(subject);
+    const { status, said } = this.roster.lines.get(subject);
+    if (said || button.classList.contains("person-more")) this.openChoices(subject);
     else if (status === "not_marked") this.mark([subject], "present");
     else if (status === "present") this.mark([subject], "not_marked");
     else this.openChoices(subject);
@@ -231,7 +237,10 @@ class Register {
     });
     this.queue.addEventListener("answer", ({ detail }) => {
       const others = detail.register.version > this.roster.version + 1;
-      const judged = detail.marks.some(({ verdict }) => verdict === "refused" || verdict === "flagged");
+      const isClockWrong = this.compareClocks(detail.register.server_time);
+      const judged = detail.marks.some(
+        ({ verdict }) => verdict === "refused" || (verdict === "flagged" && !isClockWrong),
+      );
       this.roster.version = detail.register.version;
       if (others || judged) this.refresh(this.page.register_url);
     });
@@ -243,6 +252,13 @@ class Register {
       if (isIdle) this.lookAgain();
     }, LOOK_EVERY);
     window.addEventListener("online", () => !this.saving.waiting && this.lookAgain());
+  }
+
+  /** Says when this phone's clock is wrong; its marks are put right and flagged by the server. */
+  compareClocks(serverTime) {
+    const isWrong = Math.abs(Date.parse(serverTime) - Date.now()) > CLOCK_TOLERANCE;
+    this.keeping.warn("clock", isWrong ? this.page.texts.clock : "");
+    return isWrong;
   }
 
   lookAgain() {
@@ -267,6 +283,12 @@ class Register {
     this.list.paintAll();
     return this.showCounts();
   }
+}
+
+/** With very large text the tools at the top would cover the names: they scroll away with them then. */
+function letTallToolsScroll(tools) {
+  const measure = () => tools.classList.toggle("is-tall", tools.offsetHeight > innerHeight * MOST_OF_SCREEN);
+  new ResizeObserver(measure).observe(tools);
 }
 
 export async function start(root) {

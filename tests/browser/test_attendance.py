@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -154,7 +155,9 @@ def test_handing_in_shows_who_is_not_marked(page, register):
     page.locator("#register-submit-now").click()
     expect(page.get_by_text("Sổ đã nộp")).to_be_visible()
     assert stored(page, register)["state"] == "submitted"
-    page.get_by_role("button", name="Điểm danh tiếp").click()
+    page.get_by_text("Điểm danh tiếp", exact=True).click()
+    page.get_by_label("Lý do điểm danh tiếp").fill("Ghi sót người đến muộn")
+    page.get_by_role("button", name="Mở lại để điểm danh").click()
     expect(page.locator("#register-submit-open")).to_be_visible()
 
 
@@ -199,6 +202,60 @@ def test_two_phones_see_each_others_marks(
     assert stored(page, register)["counts"]["present"] == 2
 
 
+def test_what_two_phones_say_differently_is_settled_by_the_owner_with_one_tap(
+    page, register, new_context: Callable[..., BrowserContext], assert_no_serious_violations
+):
+    helper = new_context().new_page()
+    open_register(helper, register, "helper_link")
+    for one in (page, helper):
+        one.context.set_offline(True)
+    page.locator(".person-main").nth(0).click()
+    page.locator(".person-main").nth(1).click()
+    helper.locator(".person-main").nth(1).click()
+    helper.locator(".person-more").nth(0).click()
+    helper.get_by_role("button", name="Vắng có lý do").click()
+    helper.context.set_offline(False)
+    wait_until_saved(helper)
+    page.context.set_offline(False)
+    wait_until_saved(page)
+    to_settle = page.locator(".conflicts li")
+    expect(to_settle).to_have_count(1)
+    expect(to_settle.locator("button")).to_have_count(2)
+    expect(to_settle).to_contain_text("Người giúp điểm danh")
+    assert_no_serious_violations(page)
+    to_settle.get_by_role("button", name="Vắng có lý do").click()
+    expect(page.locator(".conflicts")).to_be_hidden()
+    wait_until_saved(page)
+    found = stored(page, register)["subjects"]
+    assert [one["status"] for one in found[:2]] == ["excused", "present"]
+    assert not [one for one in found if "said" in one]
+    assert helper.locator(".conflicts").count() == 0
+
+
+def test_a_phone_with_a_wrong_clock_is_told_so(register, new_context):
+    other = new_context().new_page()
+    other.clock.install(time=datetime.now(UTC) - timedelta(hours=7))
+    open_register(other, register)
+    other.locator(".person-main").first.click()
+    wait_until_saved(other)
+    expect(other.locator('[data-kind="clock"]')).to_contain_text("Đồng hồ máy này sai")
+    assert stored(other, register)["subjects"][0]["status"] == "present"
+
+
+@pytest.mark.parametrize("width", [360, 390, 768])
+def test_twice_as_large_text_fits_the_screen(page, register, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    for opener in (None, "#register-add-open", "#register-submit-open", ".person-more"):
+        if opener:
+            page.locator(opener).first.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for part in (".register-tools", ".register-list", ".phone-bottom", "dialog[open]"):
+            for box in page.locator(part).all():
+                assert box.evaluate("one => one.scrollWidth <= one.clientWidth"), part
+        page.keyboard.press("Escape")
+
+
 def test_heads_are_counted_with_big_buttons(page, server):
     made = new_register(server, members=0, counting="heads")
     open_register(page, made)
@@ -210,28 +267,22 @@ def test_heads_are_counted_with_big_buttons(page, server):
     assert stored(page, made)["counts"]["heads"] == 10
 
 
-def test_four_hundred_names_are_usable_within_a_second_on_a_slow_phone(page, server):
+def test_five_hundred_names_are_searched_by_one_letter(page, server):
     made = new_register(server, members=500)
     open_register(page, made)
-    session = page.context.new_cdp_session(page)
-    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    page.reload(wait_until="commit")
-    page.locator(".register[data-started]").wait_for()
-    ready = page.evaluate("performance.now()")
-    page.locator(".register-list[data-ready]").wait_for()
-    asked = page.evaluate(
+    assert page.locator(".person").count() >= 400
+    found = page.evaluate(
         """() => {
             const search = document.querySelector("#register-search");
-            const before = performance.now();
             search.value = "h";
             search.dispatchEvent(new Event("input"));
-            return performance.now() - before;
+            return [...document.querySelectorAll(".person:not([hidden]) .person-name")]
+                .map((name) => name.textContent);
         }"""
     )
-    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-    assert page.locator(".person").count() >= 400
-    assert ready < 2500, f"usable after {ready:.0f} ms"
-    assert asked < 60, f"a search took {asked:.0f} ms"
+    assert 0 < len(found) < page.locator(".person").count()
+    # In the same task as the typing, and every one of them has a word that begins so.
+    assert all(any(word[0] in "hH" for word in name.split()) for name in found)
 
 
 def test_the_page_without_script_offers_a_plain_form(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.attendance import (
@@ -192,7 +192,7 @@ def test_nobody_is_marked_before_the_doors_open() -> None:
     assert verdict(sent_later, MEETING, ROLL, {}).kind == "refused"
 
 
-def test_a_slow_clock_is_put_right_when_the_phone_says_its_time() -> None:
+def test_a_slow_clock_is_put_right_and_flagged_when_the_phone_says_its_time() -> None:
     slow = MarkCandidate(
         id=mark_id(1),
         subject="m:1",
@@ -202,7 +202,11 @@ def test_a_slow_clock_is_put_right_when_the_phone_says_its_time() -> None:
     )
     received = slow.received(START + timedelta(minutes=3), marker="Bình")
     assert received.counted_at == START + timedelta(minutes=1)
-    assert verdict(received, MEETING, ROLL, {}).kind == "stored"
+    found = verdict(received, MEETING, ROLL, {})
+    assert (found.kind, found.flag) == ("flagged", "clock")
+    nearly_right = replace(slow, tapped_at=START, sent_at=START + timedelta(minutes=2))
+    found = verdict(nearly_right.received(START + timedelta(minutes=3)), MEETING, ROLL, {})
+    assert (found.kind, found.flag) == ("stored", None)
 
 
 def test_a_clock_far_ahead_is_kept_and_flagged() -> None:
@@ -339,7 +343,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.fixed_dictionaries(
         {},

@@ -14,7 +14,7 @@ from rules.attendance import Mark as Fact
 from rules.attendance import Status, current_statuses
 from rules.permissions import Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound
-from services import attendance
+from services import attendance, attendance_states
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.world import NOW, TODAY, World, add_meeting, build_world
 
@@ -167,10 +167,42 @@ def test_two_phones_that_disagree_are_flagged_and_a_knowing_correction_is_not(wo
     shown = next(one for one in blind.register["subjects"] if one["subject"] == hien)
     assert shown["status"] == "excused"
     assert len(shown["others"]) == 2
+    assert [(one["status"], one["by"]) for one in shown["said"]] == [
+        ("excused", "Nguyễn Văn An"),
+        ("present", "Nguyễn Văn An"),
+    ]
     chi = mark(person(world, "chi"))
     send(meeting, chi, by=staff(world))
     knowing = mark(person(world, "chi"), "late", annuls=chi["id"])
     assert kinds(send(meeting, knowing, by=staff(world), device="phone-2")) == ["stored"]
+
+
+def test_two_phones_that_agree_leave_nothing_to_settle(world):
+    meeting = add_meeting(world)
+    hien = person(world, "hien")
+    send(meeting, mark(hien), by=staff(world))
+    again = send(meeting, mark(hien), by=staff(world), device="phone-2")
+    assert kinds(again) == ["stored"]
+    shown = next(one for one in again.register["subjects"] if one["subject"] == hien)
+    assert len(shown["others"]) == 2
+    assert "said" not in shown
+
+
+def test_one_fact_that_takes_both_back_settles_a_disagreement(world):
+    meeting = add_meeting(world)
+    hien = person(world, "hien")
+    first, second = mark(hien), mark(hien, "excused", AT + timedelta(seconds=1))
+    later = AT + timedelta(minutes=1)
+    send(meeting, first, by=staff(world))
+    send(meeting, second, by=staff(world), now=later, device="phone-2")
+    chosen = [
+        mark(hien, "present", later, annuls=second["id"]),
+        mark(hien, "none", later, annuls=first["id"]),
+    ]
+    settled = send(meeting, *chosen, by=staff(world), now=later, device="phone-3")
+    shown = next(one for one in settled.register["subjects"] if one["subject"] == hien)
+    assert shown["status"] == "present"
+    assert not {"said", "others"} & shown.keys()
 
 
 def test_a_phone_whose_clock_is_a_day_off_is_corrected_by_its_own_clock(world):
@@ -178,9 +210,9 @@ def test_a_phone_whose_clock_is_a_day_off_is_corrected_by_its_own_clock(world):
     wrong = AT + timedelta(days=1)
     body = {"marks": [mark(person(world, "hien"), at=wrong)], "sent_at": wrong.isoformat()}
     done = attendance.record_marks(meeting.id, body, now=AT, by=staff(world))
-    assert kinds(done) == ["stored"]
+    assert kinds(done) == ["flagged"]
     row = handle.session.scalars(select(Mark)).one()
-    assert (row.tapped_at, row.corrected_at) == (wrong, AT)
+    assert (row.tapped_at, row.corrected_at, row.flag) == (wrong, AT, "clock")
 
 
 def test_invited_people_are_the_register_and_removed_ones_are_not(world):
@@ -247,6 +279,20 @@ def open_campaign(world: World) -> Campaign:
         )
     handle.session.commit()
     return campaign
+
+
+def test_a_member_off_the_roll_is_found_and_counts_as_a_visit_only(world):
+    campaign = open_campaign(world)
+    meeting = add_meeting(world, campaign_id=campaign.id)
+    by, search = staff(world), attendance_states.known_people
+    [dat] = search(meeting.id, "dat", now=AT, by=by)
+    assert (dat.name, dat.on_roll) == ("Lò Văn Đạt", False)
+    assert search(meeting.id, "hoa", now=AT, by=by) == []
+    subject = attendance_states.add_guest(meeting.id, dat.id, now=AT, by=by)
+    assert kinds(send(meeting, mark(subject), by=by)) == ["stored"]
+    covered = select(RollEntry.id).where(RollEntry.covered_on.is_not(None))
+    assert handle.session.scalars(covered).all() == []
+    assert handle.session.get_one(Meeting, meeting.id).visits_count == 1
 
 
 def test_coverage_moves_in_the_marks_own_transaction(world):

@@ -134,6 +134,29 @@ def test_the_history_tells_old_and_new_value_by_whom(world, an):
     )
 
 
+def test_a_correction_after_handing_in_says_why(world, an):
+    meeting = taken(world, an)
+    attendance_states.submit_register(meeting.id, now=AFTER, by=an)
+    with pytest.raises(Refusal):
+        attendance_states.reopen_register(meeting.id, "  ", now=AFTER, by=an)
+    assert state_of(meeting)[0] == "submitted"
+    reopened = AFTER + timedelta(minutes=1)
+    attendance_states.reopen_register(meeting.id, "Ghi nhầm chị Hiền", now=reopened, by=an)
+    later = AFTER + timedelta(minutes=2)
+    body = marks(world, "hien", status="excused", at=later)
+    attendance.record_marks(meeting.id, body, now=later, by=an)
+    newest, step, *_, first = attendance_states.history(meeting.id, now=later, by=an)
+    assert (newest.before, newest.after, newest.by, newest.at, newest.reason) == (
+        "present",
+        "excused",
+        "Nguyễn Văn An",
+        later,
+        "Ghi nhầm chị Hiền",
+    )
+    assert (step.action, step.reason) == ("register_reopened", "Ghi nhầm chị Hiền")
+    assert (first.action, first.reason) == ("mark", "")
+
+
 def test_somebody_taken_off_the_list_keeps_the_mark_and_can_be_corrected(world, an):
     meeting = add_meeting(world)
     subject = attendance_states.add_guest(meeting.id, world.people["dat"].id, now=AT, by=an)

@@ -3,9 +3,12 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import event, select, text
 
+from models import Mark
 from rules.permissions import SYSTEM
 from services.accounts import open_sign_in
 from services.meeting_links import create_meeting_link, revoke_meeting_link
@@ -238,6 +241,68 @@ def test_a_body_over_a_megabyte_is_413(staff, meeting):
     assert (answer.status_code, answer.json["ok"]) == (413, False)
 
 
+@pytest.mark.parametrize("count", [1001, 10_000])
+def test_too_many_marks_at_once_are_refused_with_a_sentence(staff, world, meeting, count):
+    short = {"id": "x", "subject": "m:1", "status": "present"}
+    answer = staff.post(f"/attendance/{meeting.id}/marks", json={"marks": [short] * count})
+    assert (answer.status_code, answer.json["ok"]) == (422, False)
+    assert "chia thành nhiều lần" in answer.json["message"]
+
+
+@pytest.fixture
+def room(db):
+    """How many pages the database's disk still has; the same error as of a full one beyond."""
+    left = SimpleNamespace(pages=db.session.execute(text("PRAGMA page_count")).scalar() + 30)
+
+    def limit(connection):
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {left.pages}")
+
+    event.listen(db.engine, "begin", limit)
+    yield left
+    event.remove(db.engine, "begin", limit)
+    db.session.rollback()
+    db.session.execute(text("PRAGMA max_page_count = 1073741823"))
+
+
+def stored(db) -> set[str]:
+    db.session.rollback()
+    return set(db.session.scalars(select(Mark.id)))
+
+
+@pytest.mark.backends("sqlite")
+def test_a_full_disk_acknowledges_nothing_that_it_did_not_keep(db, staff, meeting, room):
+    address = f"/attendance/{meeting.id}/marks"
+    acknowledged, failed = set(), []
+
+    def send(batch):
+        answer = staff.post(address, json={"marks": batch})
+        if answer.status_code != 200:
+            return answer
+        kept = {one["id"] for one in answer.json["marks"] if one["verdict"] in ("stored", "known")}
+        assert kept == {one["id"] for one in batch}
+        acknowledged.update(kept)
+        return None
+
+    def new_batch():
+        return [mark(f"w:{uuid.uuid4()}", name="Khách " + "x" * 150) for _ in range(5)]
+
+    while not failed and len(acknowledged) < 500:
+        batch = new_batch()
+        if (answer := send(batch)) is not None:
+            failed = batch
+    assert acknowledged
+    assert (answer.status_code, answer.json["ok"]) == (507, False)
+    assert "hết chỗ" in answer.json["message"]
+    assert stored(db) == acknowledged
+    assert staff.get(f"/attendance/{meeting.id}/register").status_code == 200
+    room.pages += 1000
+    assert send(failed) is None
+    assert stored(db) == acknowledged
+    assert staff.get(f"/attendance/{meeting.id}/register").json["counts"]["visits"] == len(
+        acknowledged
+    )
+
+
 def test_unknown_fields_do_no_harm(staff, world, meeting):
     extra = {"marks": [mark(hien(world), colour="red")], "api": 9, "device": [1]}
     assert staff.post(f"/attendance/{meeting.id}/marks", json=extra).status_code == 200
@@ -312,6 +377,8 @@ def test_the_register_goes_from_draft_to_locked_and_back_by_a_logged_request(app
     binh.post(f"{address}/submission")
     assert state() == "submitted"
     binh.post(f"{address}/reopening")
+    assert binh.get(f"{address}/register").get_json()["state"] == "submitted"
+    binh.post(f"{address}/reopening", data={"reason": "Ghi sót người đến muộn"})
     assert state() == "draft"
     binh.post(f"{address}/submission")
     assert binh.post(f"{address}/locking").status_code == 403

@@ -117,9 +117,9 @@ export class List {
     if (!line.group && line.unit) about.push(line.unit);
     const before = texts.statuses[this.page.previous?.[line.subject]];
     if (before) about.push(texts.previous.replace("%", before.toLocaleLowerCase("vi")));
-    if (line.others) about.push(texts.disagree);
+    if (line.said) about.push(texts.disagree);
     note.textContent = about.join(" · ");
-    row.classList.toggle("person-doubtful", Boolean(line.others));
+    row.classList.toggle("person-doubtful", Boolean(line.said));
   }
 
   paintAll() {

@@ -17,7 +17,9 @@ export function newId() {
 }
 
 export class Roster {
-  constructor(register) {
+  /** `settles`: whether a mark made here decides what others disagree about. */
+  constructor(register, settles = true) {
+    this.settles = settles;
     this.lines = new Map();
     this.past = [];
     this.take(register, []);
@@ -29,7 +31,7 @@ export class Roster {
     this.state = register.state;
     const known = this.lines;
     this.lines = new Map(
-      register.subjects.map((line) => [line.subject, { ...known.get(line.subject), ...line, mark: line.mark, others: line.others }]),
+      register.subjects.map((line) => [line.subject, { ...known.get(line.subject), ...line, mark: line.mark, others: line.others, said: line.said }]),
     );
     this.lay(waiting);
   }
@@ -51,6 +53,7 @@ export class Roster {
     line.status = isClear ? "not_marked" : mark.status;
     line.mark = isClear ? undefined : mark.id;
     line.others = undefined;
+    line.said = undefined;
   }
 
   /** Marks that give these subjects the status, knowing what they had; one step to undo. */
@@ -70,7 +73,8 @@ export class Roster {
 
   marksFor(line, status) {
     const tapped_at = new Date().toISOString();
-    const settled = (line.others ?? []).filter((id) => id !== line.mark);
+    const isLeftOpen = line.said && !this.settles;
+    const settled = isLeftOpen ? [] : (line.others ?? []).filter((id) => id !== line.mark);
     const mark = { id: newId(), subject: line.subject, status: status === "not_marked" ? "none" : status, tapped_at };
     if (line.mark) mark.annuls = line.mark;
     if (line.subject.startsWith("w:")) Object.assign(mark, { name: line.name, unit: line.unit });
@@ -98,6 +102,11 @@ export class Roster {
 
   notMarked() {
     return [...this.lines.values()].filter((line) => line.status === "not_marked");
+  }
+
+  /** Those of whom two phones say different things. */
+  contradicted() {
+    return [...this.lines.values()].filter((line) => line.said);
   }
 
   counts(lines = [...this.lines.values()]) {

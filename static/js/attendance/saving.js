@@ -3,7 +3,7 @@
 import { element } from "attendance/list";
 
 const hourMark = document.documentElement.lang === "en" ? ":" : "h";
-const clock = (at) => `${at.getHours()}${hourMark}${String(at.getMinutes()).padStart(2, "0")}`;
+export const clock = (at) => `${at.getHours()}${hourMark}${String(at.getMinutes()).padStart(2, "0")}`;
 
 export class Saving {
   constructor(queues, texts, nameOf) {

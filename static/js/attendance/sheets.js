@@ -27,7 +27,7 @@ export function startChoices(roster, texts, choose) {
     const line = roster.lines.get(subject);
     sheet.dataset.subject = subject;
     sheet.querySelector("h2").textContent = line.name;
-    sheet.querySelector("h2 + p").textContent = line.others ? texts.settle : (line.unit ?? "");
+    sheet.querySelector("h2 + p").textContent = line.said ? texts.settle : (line.unit ?? "");
     for (const button of sheet.querySelectorAll("[data-status]")) {
       button.setAttribute("aria-pressed", String(button.dataset.status === line.status));
     }
@@ -84,6 +84,7 @@ export function startAdding(page, { addKnown, addStranger }) {
 
 function foundLine(page, person, choose) {
   const about = [person.unit, person.birth_year && page.texts.born.replace("%", person.birth_year)];
+  if (person.on_roll === false) about.push(page.texts.off_roll);
   const words = element("span", "", about.filter(Boolean).join(" · "));
   const button = element("button", "found-person", element("b", "", person.name), words);
   button.type = "button";
@@ -109,6 +110,9 @@ export function startSubmitting(roster, texts, beforeShown) {
     sheet.querySelector(".missing").replaceChildren(
       ...missing.map((line) => element("li", "", line.name, element("span", "quiet", ` ${line.unit ?? ""}`))),
     );
+    const unsettled = sheet.querySelector(".unsettled");
+    unsettled.hidden = !roster.contradicted().length;
+    unsettled.textContent = texts.unsettled.replace("%", roster.contradicted().length);
     beforeShown();
     sheet.showModal();
   });

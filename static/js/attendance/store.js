@@ -188,7 +188,7 @@ function takeIn(pages, done, version) {
       const line = lines.get(subject) ?? { subject, name, unit };
       const isClear = status === "none";
       if (isClear && line.mark && item.annuls !== line.mark) continue;
-      lines.set(subject, { ...line, status: isClear ? "not_marked" : status, mark: isClear ? undefined : id });
+      lines.set(subject, { ...line, status: isClear ? "not_marked" : status, mark: isClear ? undefined : id, others: undefined, said: undefined });
     }
     page.register = { ...page.register, version, subjects: [...lines.values()] };
     pages.put(page);
