@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, insert, select
+from sqlalchemy import ColumnElement, and_, insert, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -397,7 +397,7 @@ def _findable(session: Session, meeting: Meeting, is_wanted: Any) -> list[Person
         Membership.valid_from <= day,
         Membership.valid_to.is_(None) | (Membership.valid_to > day),
     )
-    is_findable = Person.id.in_(members)
+    is_findable: ColumnElement[bool] = Person.id.in_(members)
     if meeting.campaign_id is not None:
         is_findable |= Person.id.in_(_roll(meeting.campaign_id))
     statement = select(Person).where(is_wanted, is_findable, Person.died_on.is_(None))

@@ -272,7 +272,8 @@ def stored(db) -> set[str]:
 @pytest.mark.backends("sqlite")
 def test_a_full_disk_acknowledges_nothing_that_it_did_not_keep(db, staff, meeting, room):
     address = f"/attendance/{meeting.id}/marks"
-    acknowledged, failed = set(), []
+    acknowledged: set[str] = set()
+    failed: list[dict] = []
 
     def send(batch):
         answer = staff.post(address, json={"marks": batch})
