@@ -14,6 +14,7 @@ from services import (
     roster,
     scheduled_backups,
     unit_changes,
+    works,
 )
 
 
@@ -61,6 +62,11 @@ ONCE_A_DAY = (
         "warn_of_risk",
         Daily(time(7, 0)),
         lambda slot, now: reminders.warn_of_risk(slot, now=now),
+    ),
+    Slotted(
+        "remind_works",
+        Daily(time(7, 10)),
+        lambda slot, now: works.remind(slot, now=now),
     ),
     Slotted(
         "weekly_digest",

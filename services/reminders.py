@@ -111,7 +111,7 @@ def chase_registers(slot: datetime, *, now: datetime) -> int:
         lists: dict[int, list[Meeting]] = defaultdict(list)
         accounts: dict[int, Account] = {}
         for organiser_id, theirs in by_organiser.items():
-            for account in _staff_of(session, organiser_id, local_day(now)):
+            for account in staff_of(session, organiser_id, local_day(now)):
                 accounts[account.id] = account
                 lists[account.id] += theirs
         for account_id, theirs in lists.items():
@@ -133,7 +133,7 @@ def warn_of_risk(slot: datetime, *, now: datetime) -> int:
         if not first_run(session, "warn_of_risk", slot, now=now):
             return 0
         for campaign, lines in warnings:
-            for account in _staff_of(session, campaign.owner_unit_id, today):
+            for account in staff_of(session, campaign.owner_unit_id, today):
                 _warn(session, account, campaign, lines, slot, now)
         return len(warnings)
 
@@ -353,7 +353,7 @@ def _chase_staff(
     )
 
 
-def _staff_of(session: Session, unit_id: int | None, day: date) -> list[Account]:
+def staff_of(session: Session, unit_id: int | None, day: date) -> list[Account]:
     """The staff nearest to a unit who can be written to: its own, else those above, else all's."""
     level = unit_id
     while True:

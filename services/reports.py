@@ -9,26 +9,21 @@ from sqlalchemy.orm import Session
 from gateways.spreadsheets import Cell, Table, workbook
 from models import (
     ActionPlan,
-    Campaign,
     Commendation,
     Course,
     Enrolment,
     HistoryProject,
     Meeting,
-    Unit,
 )
 from rules.coverage import households_json, members_json, percent_text
 from rules.days import instant, local_day
 from rules.permissions import Actor
-from rules.refusals import N_, Malformed, NotFound, Refusal
 from rules.reports import check_period
-from rules.text import clean
 from services import audit
-from services.access import require_unit, within_scope
+from services.access import within_scope
 from services.campaigns import campaign_for, campaign_list
 from services.coverage import CampaignFigures, figures_of
 from services.transaction import reading, writing
-from services.units import unit_names_on
 
 
 @dataclass(frozen=True)
@@ -87,66 +82,6 @@ class TermReport:
         }
 
 
-@dataclass(frozen=True)
-class ActionPlanLine:
-    """A unit's plan after a campaign: due, and issued or not yet."""
-
-    id: int
-    campaign_code: str
-    campaign_title: str
-    unit_name: str
-    due_on: date
-    issued_on: date | None
-    issued_number: str | None
-
-
-@dataclass(frozen=True)
-class HistoryLine:
-    """A unit's writing of its own history."""
-
-    id: int
-    unit_name: str
-    title: str
-    state: str
-    started_on: date
-    published_on: date | None
-
-
-@dataclass(frozen=True)
-class CommendationLine:
-    """One decision's commendations, counted."""
-
-    id: int
-    decided_on: date
-    decision_number: str
-    level: str
-    recipient_kind: str
-    recipients: int
-    unit_name: str
-
-
-@dataclass(frozen=True)
-class HistoryPlan:
-    """What staff write of a history project."""
-
-    unit_id: int
-    title: str
-    started_on: date
-    published_on: date | None = None
-
-
-@dataclass(frozen=True)
-class CommendationPlan:
-    """What staff write of a decision that commends."""
-
-    decided_on: date
-    decision_number: str
-    level: str
-    recipient_kind: str
-    recipients: int
-    unit_id: int | None = None
-
-
 def term_report(first_on: date, last_on: date, *, today: date, by: Actor) -> TermReport:
     """What the days from first to last add up to, both included, by local date.
 
@@ -190,164 +125,6 @@ def term_workbook(first_on: date, last_on: date, *, now: datetime, by: Actor) ->
             last_on=last_on,
         )
     return workbook(_sheets(report))
-
-
-def save_action_plan(
-    campaign_code: str,
-    unit_id: int,
-    due_on: date,
-    *,
-    issued_on: date | None,
-    issued_number: str,
-    now: datetime,
-    by: Actor,
-) -> None:
-    """Write down that a unit owes, or has issued, its plan after a campaign."""
-    number = clean(issued_number)
-    if (issued_on is None) != (not number):
-        raise Malformed(N_("Kế hoạch đã ban hành cần cả số và ngày văn bản."))
-    with writing() as session:
-        campaign = campaign_for(session, by, campaign_code, now)
-        require_unit(session, by, unit_id, local_day(now), "staff")
-        plan = session.scalar(
-            select(ActionPlan).where(
-                ActionPlan.campaign_id == campaign.id, ActionPlan.unit_id == unit_id
-            )
-        ) or ActionPlan(campaign_id=campaign.id, unit_id=unit_id)
-        plan.due_on, plan.issued_on, plan.issued_number = due_on, issued_on, number or None
-        session.add(plan)
-        session.flush()
-        _record(session, "action_plan", plan.id, unit_id, now, by, issued_on=issued_on)
-
-
-def add_history(plan: HistoryPlan, *, now: datetime, by: Actor) -> None:
-    """Write down a history project; with a day of publication it is published."""
-    if not clean(plan.title):
-        raise Malformed(N_("Công trình lịch sử chưa có tên. Hãy nhập tên."))
-    with writing() as session:
-        require_unit(session, by, plan.unit_id, local_day(now), "staff")
-        row = HistoryProject(
-            unit_id=plan.unit_id,
-            title=clean(plan.title),
-            started_on=plan.started_on,
-            published_on=plan.published_on,
-            state="published" if plan.published_on else "in_progress",
-        )
-        session.add(row)
-        session.flush()
-        _record(session, "history_project", row.id, plan.unit_id, now, by, state=row.state)
-
-
-def publish_history(history_id: int, published_on: date, *, now: datetime, by: Actor) -> None:
-    """Write down the day a history was published."""
-    with writing() as session:
-        row = session.get(HistoryProject, history_id)
-        if row is None:
-            raise NotFound(N_("Không tìm thấy công trình này."))
-        require_unit(session, by, row.unit_id, local_day(now), "staff")
-        if row.state == "published":
-            raise Refusal(N_("Công trình “%(title)s” đã xuất bản rồi."), title=row.title)
-        if published_on < row.started_on:
-            raise Malformed(N_("Ngày xuất bản trước ngày bắt đầu. Hãy xem lại."))
-        row.state, row.published_on = "published", published_on
-        _record(session, "history_project", row.id, row.unit_id, now, by, state="published")
-
-
-def add_commendation(plan: CommendationPlan, *, now: datetime, by: Actor) -> None:
-    """Write down a decision and how many it commends."""
-    if not clean(plan.decision_number) or plan.recipients < 1:
-        raise Malformed(N_("Khen thưởng cần số quyết định và ít nhất một lượt. Hãy xem lại."))
-    with writing() as session:
-        require_unit(session, by, plan.unit_id, local_day(now), "staff")
-        row = Commendation(
-            decided_on=plan.decided_on,
-            decision_number=clean(plan.decision_number),
-            level=plan.level,
-            unit_id=plan.unit_id,
-            recipient_kind=plan.recipient_kind,
-            recipients=plan.recipients,
-        )
-        session.add(row)
-        session.flush()
-        _record(session, "commendation", row.id, plan.unit_id, now, by, recipients=row.recipients)
-
-
-def action_plans(*, today: date, by: Actor, campaign: str = "") -> list[ActionPlanLine]:
-    """The plans within scope, those not issued first, by the day they are due."""
-    session = reading()
-    rows = session.execute(
-        select(ActionPlan, Campaign.code, Campaign.title)
-        .join(Campaign, Campaign.id == ActionPlan.campaign_id)
-        .where(
-            within_scope(by, ActionPlan.unit_id, today),
-            *([Campaign.code == campaign] if campaign else []),
-        )
-        .order_by(ActionPlan.issued_on.is_not(None), ActionPlan.due_on.desc(), ActionPlan.id)
-    ).all()
-    names = unit_names_on(session, [row[0].unit_id for row in rows], today)
-    return [
-        ActionPlanLine(
-            plan.id,
-            code,
-            title,
-            names[plan.unit_id],
-            plan.due_on,
-            plan.issued_on,
-            plan.issued_number,
-        )
-        for plan, code, title in rows
-    ]
-
-
-def histories(*, today: date, by: Actor) -> list[HistoryLine]:
-    """The history projects within scope, those in progress first."""
-    session = reading()
-    rows = session.scalars(
-        select(HistoryProject)
-        .where(within_scope(by, HistoryProject.unit_id, today))
-        .order_by(HistoryProject.state, HistoryProject.started_on)
-    ).all()
-    names = unit_names_on(session, [row.unit_id for row in rows], today)
-    return [
-        HistoryLine(
-            row.id, names[row.unit_id], row.title, row.state, row.started_on, row.published_on
-        )
-        for row in rows
-    ]
-
-
-def commendations(*, today: date, by: Actor) -> list[CommendationLine]:
-    """The commendations within scope, newest first."""
-    session = reading()
-    rows = session.scalars(
-        select(Commendation)
-        .where(within_scope(by, Commendation.unit_id, today))
-        .order_by(Commendation.decided_on.desc(), Commendation.id.desc())
-    ).all()
-    names = unit_names_on(session, [row.unit_id for row in rows if row.unit_id], today)
-    return [
-        CommendationLine(
-            row.id,
-            row.decided_on,
-            row.decision_number,
-            row.level,
-            row.recipient_kind,
-            row.recipients,
-            names.get(row.unit_id or 0, ""),
-        )
-        for row in rows
-    ]
-
-
-def units_for_reports(*, today: date, by: Actor) -> list[tuple[int, str]]:
-    """The reporting units within scope, ids with names, for the forms."""
-    rows = reading().execute(
-        select(Unit.id, Unit.name)
-        .where(Unit.tree == "party", within_scope(by, Unit.id, today, "staff"))
-        .where(Unit.kind.has(is_grassroots=True))
-        .order_by(Unit.position, Unit.fold)
-    )
-    return [(row.id, row.name) for row in rows]
 
 
 def _outreach(
@@ -518,25 +295,4 @@ def _study_row(place: int, figures: CampaignFigures) -> tuple[Cell, ...]:
         households.total,
         households.covered,
         percent_text(households),
-    )
-
-
-def _record(
-    session: Session,
-    entity: str,
-    entity_id: int,
-    unit_id: int | None,
-    now: datetime,
-    by: Actor,
-    **details: date | int | str | None,
-) -> None:
-    audit.record(
-        session,
-        now=now,
-        by=by,
-        action="saved",
-        entity=entity,
-        entity_id=entity_id,
-        unit_id=unit_id,
-        saved=details,
     )

@@ -175,7 +175,7 @@ def discard_decision(change_id: int, *, now: datetime, by: Actor) -> None:
     """Throw a draft away: it never held, so nothing else changes."""
     with writing() as session:
         change = _draft(session, change_id, now, by)
-        _record(session, change, "discarded", now, by)
+        _record(session, change, "draft_discarded", now, by)
         session.delete(change)
 
 

@@ -75,7 +75,11 @@ GROUPS = (
         ),
     ),
     Group(
-        NP_("menu", "Báo cáo"), (Entry(NP_("menu", "Báo cáo"), "reports.index", "chart", READERS),)
+        NP_("menu", "Báo cáo"),
+        (
+            Entry(NP_("menu", "Báo cáo"), "reports.index", "chart", READERS),
+            Entry(NP_("menu", "Việc đến hạn"), "works.index", "ballot", READERS),
+        ),
     ),
     Group(
         NP_("menu", "Hệ thống"),

@@ -35,6 +35,7 @@ from web import (
     unit_decisions,
     units,
     venues,
+    works,
 )
 from web.fields import LARGEST_ID
 
@@ -59,6 +60,7 @@ BLUEPRINTS: tuple[object, ...] = (
     campaigns,
     coverage,
     reports,
+    works,
     meetings,
     courses,
     planning,

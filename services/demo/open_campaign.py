@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from models import Campaign, CampaignUnit, Course, Enrolment
+from models import ActionPlan, Campaign, CampaignUnit, Course, Enrolment, LeaderVisit
 from rules.days import instant, local_day
 from services.demo.city import City
 from services.demo.names import OUTREACH_TOPICS
@@ -46,6 +46,7 @@ def add_present(writer: Writer, city: City, now: datetime) -> None:
     _household_evenings(writer, city, present)
     _outreach(writer, city, present)
     _running_class(writer, city, present)
+    _works_due(writer, city, present)
 
 
 def _campaign_row(writer: Writer, city: City, now: datetime) -> int:
@@ -326,3 +327,27 @@ def _sittings(
             venue_id=city.venues[0],
         )
         invite(writer, meeting, learners, told_at, "course")
+
+
+def _works_due(writer: Writer, city: City, present: Present) -> None:
+    """Plans after the open campaign, some issued and some overdue; leaders' visits to cells."""
+    random = writer.random
+    for number, unit in enumerate(city.grassroots, start=1):
+        due_on = present.today + timedelta(days=DAYS_LEFT if number % 9 else -3)
+        issued = number % 3 == 0
+        writer.add(
+            ActionPlan,
+            campaign_id=present.campaign,
+            unit_id=unit,
+            due_on=due_on,
+            issued_on=present.today - timedelta(days=random.randrange(4, 20)) if issued else None,
+            issued_number=f"{number:02}-KH/ĐU" if issued else None,
+        )
+    for place, cell in enumerate(city.cells[:12]):
+        writer.add(
+            LeaderVisit,
+            unit_id=cell.id,
+            leader=f"Đ/c Phó Trưởng ban {place % 3 + 1} (minh hoạ)",
+            due_on=present.today + timedelta(days=7 * (place - 4)),
+            done_on=present.today - timedelta(days=30 - place) if place < 3 else None,
+        )

@@ -11,6 +11,7 @@ from models import (
     CourseType,
     Enrolment,
     HistoryProject,
+    HistoryStep,
 )
 from rules.days import instant
 from services.demo.city import Cell, City
@@ -266,7 +267,7 @@ def _other_work(writer: Writer, city: City, campaign: int) -> None:
     histories = [*city.ward_committees[:4], city.grassroots[len(city.ward_committees)]]
     for place, unit in enumerate(histories):
         published = place < 2
-        writer.add(
+        project = writer.add(
             HistoryProject,
             unit_id=unit,
             title=f"Lịch sử {city.grassroots_names[unit]}",
@@ -274,6 +275,15 @@ def _other_work(writer: Writer, city: City, campaign: int) -> None:
             started_on=date(2011, 3 + place, 1),
             published_on=date(2014, 9 + place, 2) if published else None,
         )
+        for step, name in enumerate(("Sưu tầm tư liệu", "Viết bản thảo", "Hội thảo", "In")):
+            due_on = date(2012 + step, 6, 30)
+            writer.add(
+                HistoryStep,
+                project_id=project,
+                name=name,
+                due_on=due_on,
+                done_on=due_on - timedelta(days=20) if published or step < place - 1 else None,
+            )
     _commend(writer, city, "collective", COLLECTIVES_COMMENDED)
     _commend(writer, city, "individual", INDIVIDUALS_COMMENDED)
 

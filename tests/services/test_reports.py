@@ -8,7 +8,7 @@ from models import AuditEntry, Course, CourseType, Enrolment
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, NotFound, Refusal
-from services import reports
+from services import reports, works
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -78,7 +78,7 @@ def test_study_lists_the_campaigns_of_the_period_with_their_figures(city):
 def test_action_plans_are_due_and_issued(city):
     code = plans.opened(city)
     for unit, number in (("ward-1", "12-KH/ĐU"), ("ward-2", "")):
-        reports.save_action_plan(
+        works.save_action_plan(
             code,
             city.units[unit].id,
             date(2026, 12, 20),
@@ -89,7 +89,7 @@ def test_action_plans_are_due_and_issued(city):
         )
     assert report().as_json()["action_plans"] == {"due": 2, "issued": 1}
     with pytest.raises(Malformed):
-        reports.save_action_plan(
+        works.save_action_plan(
             code,
             city.units["ward-2"].id,
             date(2026, 12, 20),
@@ -101,23 +101,23 @@ def test_action_plans_are_due_and_issued(city):
 
 
 def test_histories_are_published_once(city):
-    plan = reports.HistoryPlan(city.units["ward-1"].id, "Lịch sử phường Một", date(2025, 1, 1))
-    reports.add_history(plan, now=world.NOW, by=SYSTEM)
-    [line] = reports.histories(today=world.TODAY, by=SYSTEM)
-    reports.publish_history(line.id, world.TODAY, now=world.NOW, by=SYSTEM)
+    plan = works.HistoryPlan(city.units["ward-1"].id, "Lịch sử phường Một", date(2025, 1, 1))
+    works.add_history(plan, now=world.NOW, by=SYSTEM)
+    [line] = works.histories(today=world.TODAY, by=SYSTEM)
+    works.publish_history(line.id, world.TODAY, now=world.NOW, by=SYSTEM)
     assert report().as_json()["history_projects"] == {
         "total": 1,
         "published": 1,
         "in_progress": 0,
     }
     with pytest.raises(Refusal):
-        reports.publish_history(line.id, world.TODAY, now=world.NOW, by=SYSTEM)
+        works.publish_history(line.id, world.TODAY, now=world.NOW, by=SYSTEM)
 
 
 def test_commendations_add_up_by_kind(city):
     for kind, recipients in (("collective", 3), ("individual", 7), ("individual", 1)):
-        reports.add_commendation(
-            reports.CommendationPlan(world.TODAY, "QĐ 1", "city", kind, recipients),
+        works.add_commendation(
+            works.CommendationPlan(world.TODAY, "QĐ 1", "city", kind, recipients),
             now=world.NOW,
             by=SYSTEM,
         )
@@ -128,9 +128,9 @@ def test_a_ward_counts_and_writes_only_its_own(city):
     outreach(city, instant(date(2026, 11, 2), time(8)), visits_count=40)
     dung = Actor(name="Dũng", grants=(Grant("staff", city.units["ward-2"].id),))
     assert report(by=dung).outreach_meetings == 0
-    plan = reports.HistoryPlan(city.units["ward-1"].id, "Lịch sử", date(2025, 1, 1))
+    plan = works.HistoryPlan(city.units["ward-1"].id, "Lịch sử", date(2025, 1, 1))
     with pytest.raises(NotFound):
-        reports.add_history(plan, now=world.NOW, by=dung)
+        works.add_history(plan, now=world.NOW, by=dung)
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(city):

@@ -77,7 +77,7 @@ def test_a_draft_changes_nothing_and_can_be_thrown_away(world: World) -> None:
     unit_decisions.discard_decision(change, now=NOW, by=SYSTEM)
     assert db.session.get(UnitChange, change) is None
     actions = set(db.session.scalars(select(AuditEntry.action)))
-    assert {"drafted", "discarded"} <= actions
+    assert {"drafted", "draft_discarded"} <= actions
 
 
 def test_two_wards_become_one_from_the_day_on_and_the_past_keeps_both(world: World) -> None:

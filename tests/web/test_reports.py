@@ -44,15 +44,15 @@ def test_plans_histories_and_commendations_are_written_down(as_admin, city, db):
     code = plans.opened(city)
     ward = city.units["ward-1"].id
     sent = {
-        "/reports/action-plans": {
+        "/works/action-plans": {
             "campaign": code,
             "unit_id": ward,
             "due_on": "2026-12-20",
             "issued_number": "12-KH/ĐU",
             "issued_on": "2026-11-20",
         },
-        "/reports/histories": {"unit_id": ward, "title": "Lịch sử", "started_on": "2025-01-01"},
-        "/reports/commendations": {
+        "/works/histories": {"unit_id": ward, "title": "Lịch sử", "started_on": "2025-01-01"},
+        "/works/commendations": {
             "decided_on": "2026-11-20",
             "decision_number": "QĐ 1",
             "level": "city",
@@ -63,11 +63,11 @@ def test_plans_histories_and_commendations_are_written_down(as_admin, city, db):
     }
     for address, answers in sent.items():
         assert as_admin.post(address, data=answers).status_code == 303
-        assert as_admin.get(address).status_code == 200
+        assert as_admin.get(address.removesuffix("action-plans")).status_code == 200
         assert as_admin.post(address, data={}).status_code == 422
     assert (
         as_admin.post(
-            "/reports/histories/1/publication", data={"published_on": "2026-11-20"}
+            "/works/histories/1/publication", data={"published_on": "2026-11-20"}
         ).status_code
         == 303
     )
@@ -78,6 +78,7 @@ def test_plans_histories_and_commendations_are_written_down(as_admin, city, db):
 
 def test_a_reader_reads_and_does_not_write(app, city):
     reader = world.signed_in(app.test_client(), city.accounts["doc"])
-    for part in ("", "action-plans", "histories", "commendations"):
-        assert reader.get(f"/reports/{part}").status_code == 200
-    assert reader.post("/reports/histories", data={}).status_code == 403
+    assert reader.get("/reports/").status_code == 200
+    for part in ("", "histories", "visits", "commendations"):
+        assert reader.get(f"/works/{part}").status_code == 200
+    assert reader.post("/works/histories", data={}).status_code == 403
