@@ -119,20 +119,24 @@ def _names() -> dict[str, str]:
     return {kind: _(name) for kind, name in KIND_NAMES.items()}
 
 
-@bp.get("/found/new", defaults={"kind": "found", "unit_id": None})
+@bp.get("/new")
+@requires("staff")
+def new_founding() -> ResponseReturnValue:
+    """The form of a decision that founds a unit."""
+    return _form_page(DecisionForm(effective_on=local_day(now())), "found", None, 200)
+
+
 @bp.get("/<kind>/new/<int:unit_id>")
 @requires("staff")
-def new(kind: str, unit_id: int | None) -> ResponseReturnValue:
+def new(kind: str, unit_id: int) -> ResponseReturnValue:
     """The form of one kind of decision on one unit."""
     _check_kind(kind)
-    form = DecisionForm(
-        effective_on=local_day(now()), sources=[unit_id] if unit_id is not None else []
-    )
+    form = DecisionForm(effective_on=local_day(now()), sources=[unit_id])
     return _form_page(form, kind, unit_id, 200)
 
 
 def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
+    if kind not in KINDS or kind == "found":
         raise NotFound(N_("Hãy mở trang một đơn vị rồi chọn loại thay đổi ở đó."))
 
 
@@ -148,12 +152,22 @@ def _form_page(
     return page, status
 
 
-@bp.post("/found", defaults={"kind": "found", "unit_id": None})
+@bp.post("/")
+@requires("staff")
+def create_founding() -> ResponseReturnValue:
+    """Write down as a draft that a unit is founded."""
+    return _create("found", None)
+
+
 @bp.post("/<kind>/of/<int:unit_id>")
 @requires("staff")
-def create(kind: str, unit_id: int | None) -> ResponseReturnValue:
-    """Write the decision down as a draft."""
+def create(kind: str, unit_id: int) -> ResponseReturnValue:
+    """Write the decision on a unit down as a draft."""
     _check_kind(kind)
+    return _create(kind, unit_id)
+
+
+def _create(kind: str, unit_id: int | None) -> ResponseReturnValue:
     form = DecisionForm()
     form.offer(kind, unit_id)
     made: list[int] = []
