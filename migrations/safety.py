@@ -80,8 +80,9 @@ def _table(connection: Connection, name: str, key: Sequence[str]) -> Table:
     quote = connection.dialect.identifier_preparer.quote
     listed = ", ".join(quote(column) for column in columns)
     sorting = ", ".join(quote(column) for column in order)
-    result = connection.execution_options(stream_results=True).exec_driver_sql(
-        f"SELECT {listed} FROM {quote(name)} ORDER BY {sorting}"
+    result = connection.exec_driver_sql(
+        f"SELECT {listed} FROM {quote(name)} ORDER BY {sorting}",
+        execution_options={"stream_results": True},
     )
     digests = [hashlib.blake2b(digest_size=16) for _ in columns]
     rows = 0

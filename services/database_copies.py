@@ -96,8 +96,8 @@ def _plain(found: MetaData) -> MetaData:
 
 
 def _copy_table(source: Connection, table: Table, into: Connection, target: Table) -> None:
-    reading = source.execution_options(stream_results=True)
-    for rows in reading.execute(select(table)).mappings().partitions(CHUNK):
+    whole = source.execute(select(table), execution_options={"stream_results": True})
+    for rows in whole.mappings().partitions(CHUNK):
         into.execute(insert(target), [dict(row) for row in rows])
     if _count(source, table) != _count(into, target):
         raise LostRows(table.name)
