@@ -20,6 +20,7 @@ from models import (
     RegisterLine,
     Unit,
 )
+from rules.courses import RESULTS, half_days, is_absent_too_often
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
@@ -27,12 +28,12 @@ from rules.text import clean, fold, matches, name_sort_key, split_full_name
 from services import audit, invitations
 from services.access import granted_unit_ids, require_role, require_unit, subtree, units_visible_to
 from services.meeting_facts import facts_of
-from services.settings import setting_flag
+from services.settings import setting_flag, setting_number
 from services.transaction import reading, writing
 
 STATES = ("planned", "open", "finished", "cancelled")
-RESULTS = ("excellent", "good", "fair", "passed", "failed")
 ATTENDED = ("present", "late", "left_early")
+TAKEN = ("submitted", "locked")
 MOST_AT_ONCE = 1000
 _CHUNK = 500
 
@@ -98,15 +99,17 @@ class LearnerLine:
     attended: int
     result: str
     certificate_number: str
+    is_absent_often: bool = False
 
 
 @dataclass(frozen=True)
 class UnitResult:
-    """The learners one unit sent, and how many of them passed."""
+    """The learners one unit sent, how many of them passed, and how many got which result."""
 
     unit: str
     learners: int
     passed: int
+    results: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class CourseView:
     units: tuple[UnitResult, ...]
     withdrawn: int
     may_edit: bool
+    held: int
+    half_days: int
 
 
 def create_course(wanted: CourseFields, *, now: datetime, by: Actor) -> str:
@@ -136,7 +141,7 @@ def create_course(wanted: CourseFields, *, now: datetime, by: Actor) -> str:
 def save_course(code: str, wanted: CourseFields, *, now: datetime, by: Actor) -> str:
     """Change a course; return its code, which may be new."""
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         wanted = _checked(session, wanted, course, now, by)
         before = {name: getattr(course, name) for name in _NAMES}
         _apply(course, wanted)
@@ -156,7 +161,7 @@ def enrol(code: str, person_codes: Sequence[str], *, now: datetime, by: Actor) -
     invited to meetings already published are told.
     """
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         ids = _people_by_code(session, person_codes)
         return _enrol(session, course, ids, now, by)
 
@@ -164,7 +169,7 @@ def enrol(code: str, person_codes: Sequence[str], *, now: datetime, by: Actor) -
 def enrol_unit(code: str, unit_id: int, *, now: datetime, by: Actor) -> Enrolled:
     """Enrol every member of a unit and of all below it."""
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         today = local_day(now)
         require_unit(session, by, unit_id, today, "staff")
         members = select(Membership.person_id).where(
@@ -178,7 +183,7 @@ def enrol_outsiders(
 ) -> Enrolled:
     """Enrol people outside the roll by name; the unit given is the one that sent them."""
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         if not 1 <= len(outsiders) <= MOST_AT_ONCE:
             raise Malformed(N_("Hãy nhập từ 1 đến %(most)d người mỗi lần."), most=MOST_AT_ONCE)
         is_neutral = setting_flag(session, "neutral_titles")
@@ -194,7 +199,7 @@ def enrol_outsiders(
 def withdraw(code: str, person_id: int, *, now: datetime, by: Actor) -> None:
     """Take a learner off a course; the row stays, with the day."""
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         row = session.scalar(
             select(Enrolment).where(
                 Enrolment.course_id == course.id,
@@ -214,7 +219,7 @@ def record_results(
 ) -> int:
     """Write results and certificate numbers by person; return how many changed."""
     with writing() as session:
-        course = _own(session, code, now, by)
+        course = own_course(session, code, now, by)
         rows = session.scalars(select(Enrolment).where(Enrolment.course_id == course.id))
         changed = [row.person_id for row in rows if _set_result(row, results.get(row.person_id))]
         if changed:
@@ -322,7 +327,8 @@ def _apply(course: Course, wanted: CourseFields) -> None:
         setattr(course, name, getattr(wanted, name))
 
 
-def _own(session: Session, code: str, now: datetime, by: Actor) -> Course:
+def own_course(session: Session, code: str, now: datetime, by: Actor) -> Course:
+    """The course if staff of its organiser ask for it, else NotFound."""
     require_role(by, "staff")
     course = session.scalar(select(Course).where(Course.code == code))
     visible = units_visible_to(session, by, local_day(now), "staff")
@@ -431,7 +437,9 @@ def course_view(code: str, *, today: date, by: Actor) -> CourseView:
     course = session.get_one(Course, found[0].id)
     organisers = units_visible_to(session, by, today)
     is_organiser = organisers is None or course.organiser_id in organisers
-    learners = _learners(session, course.id, None if is_organiser else organisers)
+    sittings = _sittings(session, course.id)
+    held = sum(register in TAKEN for _, _, register in sittings)
+    learners = _learners(session, course.id, None if is_organiser else organisers, held)
     editors = units_visible_to(session, by, today, "staff") if by.has_any("staff") else frozenset()
     withdrawn = select(func.count(Enrolment.id)).where(
         Enrolment.course_id == course.id, Enrolment.withdrawn_on.is_not(None)
@@ -443,7 +451,19 @@ def course_view(code: str, *, today: date, by: Actor) -> CourseView:
         units=_by_unit(learners),
         withdrawn=session.scalar(withdrawn) or 0,
         may_edit=editors is None or course.organiser_id in editors,
+        held=held,
+        half_days=half_days((starts_at, ends_at) for starts_at, ends_at, _ in sittings),
     )
+
+
+def _sittings(session: Session, course_id: int) -> list[tuple[datetime, datetime, str]]:
+    """Start, end and register's state of the course's meetings that are not called off."""
+    rows = session.execute(
+        select(Meeting.starts_at, Meeting.ends_at, Meeting.register_state).where(
+            Meeting.course_id == course_id, Meeting.state.not_in(("cancelled", "not_held"))
+        )
+    )
+    return [(row.starts_at, row.ends_at, row.register_state) for row in rows]
 
 
 def _visible(by: Actor, today: date) -> ColumnElement[bool]:
@@ -493,8 +513,9 @@ def _course_lines(session: Session, conditions: Sequence[ColumnElement[bool]]) -
 
 
 def _learners(
-    session: Session, course_id: int, within: frozenset[int] | None
+    session: Session, course_id: int, within: frozenset[int] | None, held: int
 ) -> tuple[LearnerLine, ...]:
+    most_absent = setting_number(session, "class_absence_percent")
     attended = dict(_attended(session, course_id))
     rows = session.execute(
         select(Enrolment, Person, Unit.name)
@@ -513,6 +534,7 @@ def _learners(
             attended.get(person.id, 0),
             row.result or "",
             row.certificate_number or "",
+            is_absent_too_often(attended.get(person.id, 0), held, most_absent),
         )
         for row, person, unit in rows
         if within is None or row.unit_id in within
@@ -525,6 +547,7 @@ def _attended(session: Session, course_id: int) -> Iterable[tuple[int, int]]:
         .join(Meeting, Meeting.id == RegisterLine.meeting_id)
         .where(
             Meeting.course_id == course_id,
+            Meeting.state.not_in(("cancelled", "not_held")),
             RegisterLine.status.in_(ATTENDED),
             RegisterLine.person_id.is_not(None),
         )
@@ -538,6 +561,11 @@ def _by_unit(learners: Sequence[LearnerLine]) -> tuple[UnitResult, ...]:
     for learner in learners:
         groups[learner.unit].append(learner)
     return tuple(
-        UnitResult(unit, len(sent), sum(one.result not in ("", "failed") for one in sent))
+        UnitResult(
+            unit,
+            len(sent),
+            sum(one.result not in ("", "failed") for one in sent),
+            {result: sum(one.result == result for one in sent) for result in RESULTS},
+        )
         for unit, sent in sorted(groups.items(), key=lambda item: fold(item[0]))
     )

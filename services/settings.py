@@ -120,6 +120,15 @@ SPECS = {
             200,
         ),
         SettingSpec(
+            "class_absence_percent",
+            "number",
+            "20",
+            N_("Lớp: báo khi học viên vắng quá (phần trăm số buổi)"),
+            N_("Chỉ để nhắc; ai được cấp giấy chứng nhận do người mở lớp quyết định."),
+            0,
+            100,
+        ),
+        SettingSpec(
             "neutral_titles",
             "flag",
             "1",

@@ -108,6 +108,7 @@ ACTION_NAMES = {
     "saved": said(N_("lưu")),
     "enrolled": said(N_("ghi danh")),
     "withdrew": said(N_("rút tên")),
+    "certified": said(N_("cấp số giấy chứng nhận")),
     "graded": said(N_("ghi kết quả")),
     "backed_up": said(N_("sao lưu")),
     "loaded": said(N_("nạp dữ liệu")),

@@ -1,5 +1,7 @@
 """Theory classes on screen: the list, a class with its learners and results, enrolling."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -7,13 +9,14 @@ from flask_babel import lazy_gettext as _l
 from wtforms import IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from rules.courses import LABELS
 from rules.days import local_day
 from rules.refusals import N_, Malformed, NotFound, Refusal
-from services import courses, meeting_lists, meetings, units
+from services import course_results, courses, meeting_lists, meetings, units
 from services.courses import CourseFields, Outsider
 from services.meeting_lists import MeetingFilter
 from web.errors import sentence_of
-from web.fields import DayField, choices, id_or_none
+from web.fields import DayField, attempt, choices, id_or_none
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -25,13 +28,7 @@ STATES = (
     ("finished", _l("Đã bế giảng")),
     ("cancelled", _l("Đã huỷ")),
 )
-RESULTS = (
-    ("excellent", _l("Xuất sắc")),
-    ("good", _l("Giỏi")),
-    ("fair", _l("Khá")),
-    ("passed", _l("Đạt")),
-    ("failed", _l("Không đạt")),
-)
+RESULTS = tuple((value, _l(label)) for value, label in LABELS.items())
 
 
 class CourseForm(Form):
@@ -88,6 +85,7 @@ def index() -> str:
         states=STATES,
         years=[(str(each), str(each)) for each in range(today.year + 1, today.year - 8, -1)],
         may_plan=actor.has_any("staff"),
+        year=today.year,
     )
 
 
@@ -253,3 +251,131 @@ def record_results(code: str) -> ResponseReturnValue:
     count = courses.record_results(code, results, now=now(), by=current_actor())
     flash(_("Đã ghi kết quả của %(count)s học viên.", count=count), "good")
     return redirect(url_for("courses.show", code=code), 303)
+
+
+@bp.post("/<code>/results/pasting")
+@requires("staff")
+def paste_results(code: str) -> ResponseReturnValue:
+    """Write the results of lines copied from a spreadsheet."""
+    text = request.form.get("lines", "")
+    return _done_or_page(
+        code,
+        lambda: course_results.paste_results(code, text, now=now(), by=current_actor()),
+        lambda count: _("Đã ghi kết quả của %(count)s học viên.", count=count),
+    )
+
+
+def _done_or_page(
+    code: str, act: Callable[[], int], sentence: Callable[[int], str]
+) -> ResponseReturnValue:
+    try:
+        count = act()
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _course_page(code, sentence_of(refusal)), refusal.status
+    flash(sentence(count), "good")
+    return redirect(url_for("courses.show", code=code), 303)
+
+
+class NumbersForm(Form):
+    """Running numbers for the certificates of those who passed."""
+
+    first = IntegerField(_l("Số đầu"), [InputRequired(), NumberRange(min=1, max=99_999)])
+    suffix = StringField(_l("Ký hiệu sau số"), [Length(max=40)], default="/GCN")
+    on = DayField(_l("Ngày cấp"), [InputRequired()])
+
+
+@bp.post("/<code>/certificates")
+@requires("staff")
+def number_certificates(code: str) -> ResponseReturnValue:
+    """Number the certificates of everybody who passed and has none."""
+    form = NumbersForm()
+    if not form.validate():
+        return _course_page(code, _("Hãy điền số đầu và ngày cấp.")), 422
+    return _done_or_page(
+        code,
+        lambda: course_results.number_certificates(
+            code,
+            first=form.first.data or 1,
+            suffix=form.suffix.data or "",
+            on=form.on.data,
+            now=now(),
+            by=current_actor(),
+        ),
+        lambda count: _("Đã cấp %(count)s số giấy chứng nhận.", count=count),
+    )
+
+
+class ClassPlanForm(Form):
+    """One line of a year's plan of classes."""
+
+    organiser_id = SelectField(_l("Đơn vị mở lớp"), coerce=id_or_none)
+    type_code = SelectField(_l("Loại lớp"))
+    classes = IntegerField(
+        _l("Số lớp"),
+        [InputRequired(), NumberRange(min=0, max=1_000)],
+        description=_l("Ghi 0 để bỏ dòng."),
+    )
+    learners = IntegerField(_l("Số học viên"), [Optional(), NumberRange(min=0, max=1_000_000)])
+
+    def offer(self) -> None:
+        """Fill the lists."""
+        self.organiser_id.choices = choices(
+            course_results.organisers(today=local_day(now()), by=current_actor())
+        )
+        self.type_code.choices = choices(courses.course_types())
+
+
+@bp.get("/years/<int:year>/plan")
+@requires("staff", "reader")
+def plan(year: int) -> ResponseReturnValue:
+    """A year's classes: planned against opened."""
+    return _plan_page(year, ClassPlanForm(), 200)
+
+
+def _plan_page(year: int, form: ClassPlanForm, status: int) -> ResponseReturnValue:
+    form.offer()
+    page = render_template(
+        "courses/plan.html",
+        form=form,
+        year=year,
+        lines=course_results.class_plan(year, today=local_day(now()), by=current_actor()),
+        may_plan=current_actor().has_any("staff"),
+    )
+    return page, status
+
+
+@bp.post("/years/<int:year>/plan")
+@requires("staff")
+def save_plan(year: int) -> ResponseReturnValue:
+    """Write one line of the year's plan."""
+    form = ClassPlanForm()
+    form.offer()
+    if not form.validate() or not attempt(
+        form,
+        lambda: course_results.save_class_plan(
+            year,
+            form.organiser_id.data or 0,
+            form.type_code.data,
+            classes=form.classes.data or 0,
+            learners=form.learners.data or 0,
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _plan_page(year, form, 422)
+    flash(_("Đã ghi kế hoạch mở lớp."), "good")
+    return redirect(url_for("courses.plan", year=year), 303)
+
+
+@bp.get("/years/<int:year>/certificates")
+@requires("staff", "reader")
+def certificates(year: int) -> str:
+    """The register of certificates given in a year."""
+    return render_template(
+        "courses/certificates.html",
+        year=year,
+        lines=course_results.certificates(year, today=local_day(now()), by=current_actor()),
+        results=dict(RESULTS),
+    )

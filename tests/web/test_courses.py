@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from models import Course, CourseType, Enrolment, Invitation
+from models import Course, CourseType, Enrolment, Invitation, RegisterLine
 from rules.days import instant, local_day
 from tests.world import World, add_meeting, build_world, signed_in
 
@@ -171,3 +171,73 @@ def test_coming_meetings_move_together_by_days(
     db.session.rollback()
     db.session.refresh(meeting)
     assert meeting.starts_at == before + timedelta(days=7)
+
+
+def test_pasted_results_are_written_all_or_none_and_certificates_numbered_once(
+    client: FlaskClient, course: str, db: Any
+) -> None:
+    people = {"way": "codes", "people": "DV001\nDV002\nDV003"}
+    client.post(f"{course}/enrolments", data=people)
+    wrong = client.post(f"{course}/results/pasting", data={"lines": "DV001\tgiỏi\nDV009\tkhá"})
+    assert wrong.status_code == 422
+    assert "2 (DV009)" in wrong.text
+    assert {row.result for row in learners(db)} == {None}
+    lines = "DV001\tgiỏi\nNguyễn Thị Hiền\txs\nDV003\tkđ"
+    assert client.post(f"{course}/results/pasting", data={"lines": lines}).status_code == 303
+    numbers = {"first": "7", "suffix": "/GCN", "on": TODAY.isoformat()}
+    assert client.post(f"{course}/certificates", data=numbers).status_code == 303
+    given = {row.certificate_number for row in learners(db)}
+    assert given == {"07/GCN", "08/GCN", None}
+    again = client.post(f"{course}/certificates", data=numbers)
+    assert again.status_code == 409
+    doubled = client.post(f"{course}/results/pasting", data={"lines": "DV003\tđạt\t07/GCN"})
+    assert doubled.status_code == 409
+    register = client.get(f"/courses/years/{TODAY.year}/certificates").text
+    assert "07/GCN" in register
+    assert "Đỗ Thị Kim Chi" in register
+
+
+def test_a_years_plan_stands_beside_what_was_opened(
+    client: FlaskClient, world: World, course: str
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
+    line = {
+        "organiser_id": world.units["ward-1"].id,
+        "type_code": "NTVD",
+        "classes": "3",
+        "learners": "90",
+    }
+    path = f"/courses/years/{TODAY.year}/plan"
+    assert client.post(path, data=line | {"classes": "-1"}).status_code == 422
+    page = client.post(path, data=line, follow_redirects=True).text
+    assert "1/3" in page
+    assert "2/90" in page
+    page = client.post(path, data=line | {"classes": "0"}, follow_redirects=True).text
+    assert "1/0" in page
+    other = line | {"organiser_id": world.units["ward-2"].id}
+    assert client.post(path, data=other).status_code == 422
+    assert client.get("/courses/years/9999/plan").status_code == 422
+
+
+def test_who_was_absent_often_is_marked_and_may_still_pass(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
+    course_id = db.session.scalars(select(Course.id)).one()
+    meeting = add_meeting(
+        world, kind="class", course_id=course_id, state="held", register_state="submitted"
+    )
+    present = world.people["hien"].id
+    db.session.add(
+        RegisterLine(
+            meeting_id=meeting.id,
+            subject=f"m:{present}",
+            person_id=present,
+            status="present",
+            mark_id="x",
+        )
+    )
+    db.session.commit()
+    page = client.get(course).text
+    assert page.count("vắng nhiều") == 1
+    assert "nửa ngày" in page
