@@ -151,20 +151,7 @@ def save_class_plan(
         require_unit(session, by, organiser_id, local_day(now), "staff")
         if session.get(CourseType, type_code) is None:
             raise NotFound(N_("Không có loại lớp này."))
-        row = session.scalar(
-            select(ClassPlan).where(
-                ClassPlan.year == year,
-                ClassPlan.organiser_id == organiser_id,
-                ClassPlan.type_code == type_code,
-            )
-        )
-        if classes == 0:
-            if row is not None:
-                session.delete(row)
-        else:
-            row = row or ClassPlan(year=year, organiser_id=organiser_id, type_code=type_code)
-            row.classes, row.learners = classes, learners
-            session.add(row)
+        _keep_plan(session, year, organiser_id, type_code, classes, learners)
         audit.record(
             session,
             now=now,
@@ -176,6 +163,25 @@ def save_class_plan(
             classes=classes,
             learners=learners,
         )
+
+
+def _keep_plan(
+    session: Session, year: int, organiser_id: int, type_code: str, classes: int, learners: int
+) -> None:
+    row = session.scalar(
+        select(ClassPlan).where(
+            ClassPlan.year == year,
+            ClassPlan.organiser_id == organiser_id,
+            ClassPlan.type_code == type_code,
+        )
+    )
+    if classes == 0:
+        if row is not None:
+            session.delete(row)
+        return
+    row = row or ClassPlan(year=year, organiser_id=organiser_id, type_code=type_code)
+    row.classes, row.learners = classes, learners
+    session.add(row)
 
 
 def class_plan(year: int, *, today: date, by: Actor) -> list[PlanLine]:
