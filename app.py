@@ -1,7 +1,6 @@
 """Wires everything together: settings, database, doors."""
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,9 +19,11 @@ import web.errors
 import web.feeds
 import web.filters
 import web.identity
+import web.monitoring
 import web.navigation
 import web.routes
 from config import ROOT, Config
+from gateways import logs
 from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
 from models import db
@@ -47,6 +48,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app = Flask(__name__, instance_path=str(settings.instance))
     app.config.update(_flask_settings(settings))
     app.config.update(overrides or {})
+    if not app.testing:
+        logs.configure(settings.log_format)
     office.use(_office(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
@@ -55,6 +58,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     _dress_templates(app)
     web.errors.init_app(app)
     web.identity.init_app(app)
+    web.monitoring.init_app(app)
     web.routes.init_app(app, csrf)
     cli.init_app(app)
     return app
@@ -163,8 +167,6 @@ def _connect(app: Flask) -> None:
     csrf.init_app(app)
     babel.init_app(app, locale_selector=_language)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
-    if not app.debug:
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
 
 
 def _language() -> str:

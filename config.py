@@ -44,6 +44,8 @@ class Config:
     backup_keep_hourly: int
     backup_keep_daily: int
     backup_keep_monthly: int
+    metrics_token: str
+    log_format: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
@@ -75,6 +77,8 @@ class Config:
             backup_keep_hourly=_whole_number(env, "BACKUP_KEEP_HOURLY", 24, 1, 1000),
             backup_keep_daily=_whole_number(env, "BACKUP_KEEP_DAILY", 30, 1, 1000),
             backup_keep_monthly=_whole_number(env, "BACKUP_KEEP_MONTHLY", 12, 1, 1000),
+            metrics_token=env.get("METRICS_TOKEN", "").strip(),
+            log_format=_one_of(env, "LOG_FORMAT", ("text", "json")),
         )
 
 
@@ -155,6 +159,14 @@ def _public_key(value: str) -> str:
             f"BACKUP_PUBLIC_KEY: {value!r} không phải khoá công khai. Hãy viết như age1… "
             "do lệnh flask backup keys in ra."
         )
+    return value
+
+
+def _one_of(env: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    """One of the known words, the first when nothing is said."""
+    value = env.get(name, "").strip().lower() or known[0]
+    if value not in known:
+        raise WrongSetting(f"{name}: {value!r} không hiểu được. Hãy viết {' hoặc '.join(known)}.")
     return value
 
 

@@ -1,6 +1,7 @@
 """`flask serve`: the web server and the scheduler side by side, in the foreground, until Ctrl-C."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -23,6 +25,9 @@ from services import demo, schema
 # report run beside the phones at the door.
 WEB_PROCESSES = 2
 WEB_THREADS = 4
+
+# The variable by which the library that counts learns of its folder.
+FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 STEADY_SECONDS = 60
 LONGEST_PAUSE_SECONDS = 60
@@ -99,6 +104,7 @@ def serve(host: str, port: int) -> None:
     schema.refuse_other_here()
     base_url = os.environ.get("PUBLIC_URL", "").strip().rstrip("/") or _address(host, port)
     environment = {**os.environ, "HOST": host, "PORT": str(port), "PUBLIC_URL": base_url}
+    environment[FIGURES_VARIABLE] = _empty_figures_folder()
     keepers = (
         Keeper("Máy chủ web", _web_command(host, port), environment),
         Keeper("Bộ lập lịch", (sys.executable, "-m", "scheduler"), environment),
@@ -117,6 +123,14 @@ def serve(host: str, port: int) -> None:
 
 
 group = serve
+
+
+def _empty_figures_folder() -> str:
+    """Where the processes count together for /metrics; what earlier ones counted is gone."""
+    folder = Path(current_app.instance_path) / "figures"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return str(folder)
 
 
 def _web_command(host: str, port: int) -> tuple[str, ...]:

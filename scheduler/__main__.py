@@ -19,7 +19,7 @@ from app import create_app
 from rules.clock import TICK_SECONDS
 from rules.refusals import Refusal
 from scheduler.jobs import EVERY_TICK, ONCE_A_DAY, SLOW, Slotted
-from services import clock, delivery, outbox, reminders, schema
+from services import clock, delivery, installation, monitoring, outbox, reminders, schema
 from services.transaction import DATABASE_FAILURES
 
 SEND_SECONDS = 2
@@ -55,6 +55,7 @@ class Clock:
         """Tick until stopped; returns once the work in hand is finished."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        self._guarded("installation", installation.settle)
         self._guarded("usual rules", lambda: reminders.make_usual_rules(now=self.now()))
         first = datetime.now(UTC)
         works = (
@@ -105,7 +106,7 @@ class Clock:
     def _guarded(self, name: str, work: Callable[[], object]) -> bool:
         """Run in an app context of its own; a failure is logged and tried again on the next tick."""
         try:
-            with self.app.app_context():
+            with self.app.app_context(), monitoring.timed_job(name):
                 work()
         except Exception:
             log.exception("%s failed; trying again on the next tick", name)
@@ -136,11 +137,6 @@ def main() -> None:
         prog="python -m scheduler",
         description="Chạy đồng hồ: gửi thư, nhắc lịch, dọn việc đến hạn. Dừng bằng Ctrl-C (SIGTERM).",
     ).parse_args()
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
-    )
-    # A batch that takes longer than two seconds makes APScheduler warn of every tick it skips.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     app = create_app()
     try:
         with app.app_context():

@@ -7,10 +7,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import OutgoingMessage
+from rules.refusals import N_
 from services.clock import last_tick_at
 from services.transaction import reading
 
 SILENT_AFTER = timedelta(minutes=2)
+COPY_SENTENCE = N_(
+    "Cơ sở dữ liệu này là bản sao của nơi khác nên không gửi thư. Nếu đây là hệ thống chính, "
+    "hãy chạy: flask office adopt"
+)
 WAITING = ("queued", "failed", "claimed", "sending")
 
 

@@ -37,7 +37,7 @@ from rules.replies import (
     stamp_of,
     token_in,
 )
-from services import access, audit, outbox
+from services import access, audit, installation, outbox
 from services.clock import first_run
 from services.meeting_facts import OFF_STATES
 from services.office import office
@@ -93,7 +93,7 @@ def take_new(*, now: datetime) -> int:
     A mailbox that cannot be reached is noted where staff see it, and tried again.
     """
     settings = office().imap
-    if settings is None or not _may_look(now):
+    if settings is None or installation.holds_mail() or not _may_look(now):
         return 0
     mailroom = ImapMailroom(settings)
     trouble, taken = "", 0

@@ -29,7 +29,7 @@ from rules.outbox import (
 )
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound, Refusal
-from services import access, audit, bundles, letters
+from services import access, audit, bundles, installation, letters
 from services.meeting_facts import organizer_of
 from services.office import office
 from services.transaction import reading, writing
@@ -219,6 +219,8 @@ def send_due(
     Each message is claimed under a lease and marked `sending` in its own commit just before its
     first byte leaves; a clean stop finishes the message in hand and gives the others back.
     """
+    if installation.holds_mail():
+        return Sent()
     token = str(uuid.uuid4())
     sent = failed = dropped = 0
     claimed = _claim(token, now=clock(), most=most)

@@ -44,6 +44,7 @@ ROOMS = {
             "markupsafe",
             "segno",
             "pyrage",
+            "prometheus_client",
         },
     ),
     "services": Room(

@@ -44,6 +44,7 @@ ENTITY_NAMES = {
     "unit_change": said(N_("Quyết định về đơn vị")),
     "class_plan": said(N_("Kế hoạch mở lớp")),
     "database": said(N_("Cơ sở dữ liệu")),
+    "installation": said(N_("Nơi chạy chương trình")),
     "demo": said(N_("Dữ liệu minh hoạ")),
 }
 ACTION_NAMES = {
@@ -111,6 +112,9 @@ ACTION_NAMES = {
     "certified": said(N_("cấp số giấy chứng nhận")),
     "graded": said(N_("ghi kết quả")),
     "backed_up": said(N_("sao lưu")),
+    "restored": said(N_("phục hồi")),
+    "adopted": said(N_("nhận là hệ thống chính")),
+    "joined": said(N_("thêm máy")),
     "loaded": said(N_("nạp dữ liệu")),
     "repaired": said(N_("sửa số liệu")),
 }

@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from services import health
+from services import health, installation
 from web.identity import now
 
 bp = Blueprint("health", __name__)
@@ -32,13 +32,13 @@ def show() -> ResponseReturnValue:
 
 
 @bp.app_context_processor
-def _clock_silent() -> dict[str, bool]:
-    """Whether pages of signed-in people show the banner; asked at most every ten seconds."""
+def _banners() -> dict[str, bool]:
+    """Which banners pages of signed-in people show; asked at most every ten seconds."""
     if not current_user or not current_user.is_authenticated:
-        return {"clock_silent": False}
-    kept = current_app.extensions.get("clock_silent")
+        return {"clock_silent": False, "is_copy": False}
+    kept = current_app.extensions.get("banners")
     moment = now()
     if kept is None or not timedelta(0) <= moment - kept[0] < ASKED_EVERY:
-        kept = (moment, health.clock_is_silent(now=moment))
-        current_app.extensions["clock_silent"] = kept
-    return {"clock_silent": kept[1]}
+        kept = (moment, health.clock_is_silent(now=moment), installation.holds_mail())
+        current_app.extensions["banners"] = kept
+    return {"clock_silent": kept[1], "is_copy": kept[2]}

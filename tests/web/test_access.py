@@ -16,6 +16,7 @@ from tests.world import World, add_meeting, build_world, signed_in
 PUBLIC = {
     "static": "styles, scripts and pictures hold no data",
     "home.index": "sends everybody to their first page",
+    "monitoring.metrics": "figures without data, and only for this machine or the token's bearer",
     "health.show": "tells machines whether the program is well, without data",
     "accounts.sign_in_form": "the way in",
     "accounts.sign_in": "the way in",

@@ -63,11 +63,11 @@ def test_the_clock_is_silent_after_two_minutes_without_a_tick(
 
 
 def test_pages_show_a_banner_while_the_clock_is_silent(app: Flask, client: FlaskClient) -> None:
-    app.extensions.pop("clock_silent", None)
+    app.extensions.pop("banners", None)
     with app.app_context():
         world = build_world()
         signed_in(client, world.accounts["an"])
         assert "Bộ hẹn giờ không chạy" in client.get("/me").text
-        app.extensions.pop("clock_silent", None)
+        app.extensions.pop("banners", None)
         clock.record_tick("một", now=datetime.now(UTC))
         assert "Bộ hẹn giờ không chạy" not in client.get("/me").text
