@@ -7,19 +7,24 @@ import subprocess
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from tests.clients.dovecot import free_port
 from tests.clients.programs import installed, needs
 from tests.clients.readers import Told, by_icalendar
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATIENCE = 120
 PAIR = """[general]
@@ -59,8 +64,23 @@ path = {folder}/khal.db
 """
 
 
+class Between:
+    """What stands between the application and its subscribers, and may spoil an answer."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self.asked = 0
+        self.bad: Response | None = None
+        self._app = app
+
+    def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        try:
+            return (self.bad or self._app)(environ, start)
+        finally:
+            self.asked += environ["PATH_INFO"].endswith(".ics")
+
+
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
+def served(app: Flask | Between) -> Iterator[str]:
     """The application behind a real HTTP server on loopback; gives its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
