@@ -5,10 +5,10 @@ export PYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run set-up test test-quick lint types browser-test clients-test fuzz torture-quick torture bench requirements translations clean
+.PHONY: help run set-up test test-quick lint types browser-test clients-test clients-test-full fuzz torture-quick torture bench requirements translations clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the program here: web server and scheduler, with the demonstration city
 	@scripts/set-up run
@@ -20,9 +20,9 @@ test: ## install what the tests need, then lint, types and every suite
 	@$(MAKE) lint
 	@$(MAKE) types
 	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
-	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile" || { \
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile and not full" || { \
 		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \
-		$(BIN)/pytest --quiet --last-failed --last-failed-no-failures none --database all -m "not fragile"; }
+		$(BIN)/pytest --quiet --last-failed --last-failed-no-failures none --database all -m "not fragile and not full"; }
 
 test-quick: ## the suites without a browser, on SQLite
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --ignore tests/browser --ignore tests/clients -m "not slow"
@@ -31,6 +31,10 @@ browser-test: ## only what only a browser shows
 	@$(BIN)/pytest --quiet tests/browser
 
 clients-test: ## feeds, invitations and replies in real calendar programs and mail servers
+	@$(BIN)/pytest --quiet -m "not full" tests/clients
+
+clients-test-full: ## those, and Thunderbird, Evolution, KCalendarCore, ruby-icalendar, sabre/vobject
+	@scripts/install-test-programs full
 	@$(BIN)/pytest --quiet tests/clients
 
 torture-quick: ## kills, crashes and lying servers, a short run of each (under 8 minutes)
@@ -39,8 +43,9 @@ torture-quick: ## kills, crashes and lying servers, a short run of each (under 8
 torture: ## the same at length (under 45 minutes); docs/reliability.md holds its figures
 	@$(BIN)/python -m torture suite full
 
-fuzz: ## a hundred thousand mutated mails; the usual run tries some thousand
-	@MUTATIONS=100000 $(BIN)/pytest --quiet tests/gateways/test_replies.py -k mutated
+fuzz: ## a hundred thousand mutated mails and as many calendar files; the usual run tries some thousand
+	@MUTATIONS=100000 $(BIN)/pytest --quiet -k mutated --durations 4 tests/gateways/test_replies.py \
+		tests/services/test_incoming_replies.py tests/rules/test_busy.py tests/web/test_busy.py
 
 lint: ## ruff: style, complexity, format
 	@echo "→ ruff"

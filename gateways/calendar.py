@@ -1,5 +1,6 @@
 """Calendar objects as bytes: one event, a whole feed, an invitation, a cancellation."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,12 +28,13 @@ ZONE = ZoneInfo(ZONE_NAME)
 PRODUCT = "-//Tuyen Huan//Lich hoc tap//VI"
 REFRESH = timedelta(hours=1)
 # Raised when the code writes an event differently: bytes kept under another number are rebuilt.
-BLOCK_VERSION = 1
+BLOCK_VERSION = 2
 _BEGIN = b"BEGIN:VCALENDAR\r\n"
 _END = b"END:VCALENDAR\r\n"
 _EVENT_BEGIN = b"\r\nBEGIN:VEVENT\r\n"
 _EVENT_END = b"\r\nEND:VEVENT\r\n"
 _ONE_EVENT_END = b"END:VEVENT\r\n"
+_STAMPS = re.compile(rb"(\r\n(?:DTSTAMP|LAST-MODIFIED):)\d{8}T\d{6}Z")
 
 
 class Method(StrEnum):
@@ -87,6 +89,15 @@ def with_alarm(block: EventBlock, minutes: int) -> EventBlock:
     """
     body = block.content.removesuffix(_ONE_EVENT_END)
     return replace(block, content=body + _alarm(minutes) + _ONE_EVENT_END)
+
+
+def restamped(block: EventBlock, moment: datetime) -> EventBlock:
+    """Give the event as modified at that moment: its holder chose another title or alarm then.
+
+    ICSx5 takes over only what is strictly newer, Evolution only what has another stamp.
+    """
+    stamp = f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}".encode()
+    return replace(block, content=_STAMPS.sub(rb"\g<1>" + stamp, block.content))
 
 
 @lru_cache(maxsize=64)

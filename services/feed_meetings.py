@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -15,14 +16,24 @@ from sqlalchemy import (
     cast,
     extract,
     func,
+    inspect,
     null,
     or_,
     select,
 )
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block, feed, with_alarm
+from gateways.calendar import (
+    BLOCK_VERSION,
+    EventBlock,
+    Organizer,
+    event_block,
+    feed,
+    restamped,
+    with_alarm,
+)
 from models import (
+    AuditEntry,
     FeedToken,
     Invitation,
     Meeting,
@@ -50,7 +61,7 @@ from services import access
 from services.meeting_facts import OFF_STATES, facts_of, keep_blocks, kept_block, organizer_of
 from services.office import office
 from services.settings import settings_of
-from services.transaction import writing
+from services.transaction import DATABASE_FAILURES, writing
 
 KINDS = ("member", "unit", "speaker", "venue")
 SHOWN_STATES = ("published", "held", *OFF_STATES)
@@ -64,27 +75,61 @@ _CHOICES = (
     "mail_name",
 )
 _CHUNK = 500
+# Plain tables, not objects: this is asked at every poll of every subscriber.
+_token: Any = inspect(FeedToken).local_table.c
+_person: Any = inspect(Person).local_table.c
+_unit: Any = inspect(Unit).local_table.c
+_speaker: Any = inspect(Speaker).local_table.c
+_venue: Any = inspect(Venue).local_table.c
+_audit: Any = inspect(AuditEntry).local_table.c
+_roll: Any = inspect(RollEntry).local_table.c
+_COVERED = [
+    select(one)
+    .where(_roll.person_id == _token.person_id, _roll.covered_on.is_not(None))
+    .scalar_subquery()
+    for one in (
+        func.sum(_roll.campaign_id * _roll.campaign_id),
+        func.sum(extract("epoch", _roll.covered_on)),
+    )
+]
+_NEWEST = select(_audit.at).order_by(_audit.id.desc()).limit(1).scalar_subquery()
 TOKEN = (
     select(
-        FeedToken.id,
-        FeedToken.token_hash,
-        FeedToken.person_id,
-        FeedToken.unit_id,
-        FeedToken.speaker_id,
-        FeedToken.venue_id,
-        FeedToken.alarm_minutes,
-        FeedToken.neutral_titles.label("own_titles"),
-        FeedToken.chosen_at,
-        FeedToken.created_at,
-        FeedToken.last_used_on,
-        Person.neutral_titles,
-        func.coalesce(Unit.name, Speaker.name, Venue.name).label("owner"),
+        _token.id,
+        _token.token_hash,
+        _token.person_id,
+        _token.unit_id,
+        _token.speaker_id,
+        _token.venue_id,
+        _token.alarm_minutes,
+        _token.neutral_titles.label("own_titles"),
+        _token.chosen_at,
+        _token.created_at,
+        _token.last_used_on,
+        _person.neutral_titles,
+        func.coalesce(_unit.name, _speaker.name, _venue.name).label("owner"),
+        select(func.max(_audit.id)).scalar_subquery().label("newest_id"),
+        _NEWEST.label("newest_at"),
+        _COVERED[0].label("covered_campaigns"),
+        _COVERED[1].label("covered_days"),
     )
-    .outerjoin(Person, Person.id == FeedToken.person_id)
-    .outerjoin(Unit, Unit.id == FeedToken.unit_id)
-    .outerjoin(Speaker, Speaker.id == FeedToken.speaker_id)
-    .outerjoin(Venue, Venue.id == FeedToken.venue_id)
-    .where(FeedToken.token_hash == bindparam("token_hash"), FeedToken.revoked_at.is_(None))
+    .select_from(inspect(FeedToken).local_table)
+    .outerjoin(inspect(Person).local_table, _person.id == _token.person_id)
+    .outerjoin(inspect(Unit).local_table, _unit.id == _token.unit_id)
+    .outerjoin(inspect(Speaker).local_table, _speaker.id == _token.speaker_id)
+    .outerjoin(inspect(Venue).local_table, _venue.id == _token.venue_id)
+    .where(_token.token_hash == bindparam("token_hash"), _token.revoked_at.is_(None))
+)
+
+
+_DONE = select(_roll.campaign_id, _roll.covered_on).where(
+    _roll.person_id == bindparam("person_id"), _roll.covered_on.is_not(None)
+)
+_POINTS = (
+    select(MeetingPoint)
+    .join(Invitation, Invitation.point_id == MeetingPoint.id)
+    .where(Invitation.person_id == bindparam("person_id"), Invitation.removed_at.is_(None))
+    .options(joinedload(MeetingPoint.venue))
 )
 
 
@@ -105,6 +150,7 @@ class Feed:
     marks_done: bool
     plain_agents: str
     organizer: Organizer
+    chosen_at: datetime | None
     window: tuple[datetime, datetime]
     asked_at: datetime
     etag: str
@@ -136,9 +182,32 @@ def state_of(session: Session, row: Any, now: datetime) -> Feed:
     Instead of every meeting's revision it takes their sums: revisions and times of modification
     only rise, so that any change, and any other choice of meetings, gives other sums.
     """
-    chosen = settings_of(session, _CHOICES)
+    state = _feed_of(row, settings_of(session, _CHOICES), now)
+    asked = _sums(session, state)
+    sums = session.connection().execute(asked, _bounds(state)).one()
+    told = (
+        BLOCK_VERSION,
+        FEED_OCTETS,
+        feed(state.name, ()),
+        state.is_neutral,
+        state.alarm_minutes,
+        state.chosen_at,
+        state.marks_done,
+        row.covered_campaigns,
+        row.covered_days,
+    )
+    moments = [row.created_at, row.chosen_at, sums.modified_at, sums.list_at]
+    return replace(
+        state,
+        etag=hashlib.sha256(repr((*told, state.organizer, *sums)).encode()).hexdigest()[:32],
+        modified_at=max(one for one in moments if one).astimezone(UTC).replace(microsecond=0),
+    )
+
+
+def _feed_of(row: Any, chosen: Mapping[str, str], now: datetime) -> Feed:
+    """What is asked for, before anything is known of its meetings."""
     kind, subject_id = kind_of(row)
-    state = Feed(
+    return Feed(
         token_id=row.id,
         token_hash=row.token_hash,
         kind=kind,
@@ -149,26 +218,11 @@ def state_of(session: Session, row: Any, now: datetime) -> Feed:
         marks_done=chosen["feed_marks_done"] == "1",
         plain_agents=chosen["feed_plain_agents"],
         organizer=Organizer(office().mail_from, chosen["mail_name"]),
+        chosen_at=row.chosen_at and row.chosen_at.replace(microsecond=0),
         window=feed_window(now, int(chosen["feed_days_back"]), int(chosen["feed_days_ahead"])),
         asked_at=now,
         etag="",
         modified_at=row.created_at,
-    )
-    asked = _sums(session, state)
-    sums = session.execute(asked, _bounds(state)).one()
-    told = (
-        BLOCK_VERSION,
-        FEED_OCTETS,
-        feed(state.name, ()),
-        state.is_neutral,
-        state.alarm_minutes,
-        state.marks_done,
-    )
-    moments = [row.created_at, row.chosen_at, sums.modified_at, sums.list_at]
-    return replace(
-        state,
-        etag=hashlib.sha256(repr((*told, state.organizer, *sums)).encode()).hexdigest()[:32],
-        modified_at=max(one for one in moments if one).astimezone(UTC).replace(microsecond=0),
     )
 
 
@@ -181,10 +235,13 @@ def blocks_of(session: Session, state: Feed) -> list[EventBlock]:
     kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
     if stale := [number for number, block in kept.items() if block is None]:
         session.rollback()
-        _renew(stale)
+        with suppress(*DATABASE_FAILURES):  # somebody writes for long: this answer needs no writing
+            _renew(stale)
         rows = _kept_rows(session, state)
         kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
+        kept |= _unkept_blocks(session, state, [one for one in kept if kept[one] is None])
     own = _own_blocks(session, state, rows)
+    since = state.chosen_at
     blocks: list[EventBlock] = []
     octets = 0
     for row in rows:
@@ -193,11 +250,26 @@ def blocks_of(session: Session, state: Feed) -> list[EventBlock]:
             continue
         if state.alarm_minutes is not None and row.id not in own and row.state not in OFF_STATES:
             block = with_alarm(block, state.alarm_minutes)
+        if since is not None and row.modified_at < since:
+            block = restamped(block, since)
         octets += len(block.content)
         if octets > FEED_OCTETS:
             break
         blocks.append(block)
     return blocks
+
+
+def _unkept_blocks(
+    session: Session, state: Feed, ids: Sequence[int]
+) -> dict[int, EventBlock | None]:
+    """Events whose bytes could not be kept just now, written for this answer alone."""
+    found: dict[int, EventBlock | None] = {}
+    for meeting in _meetings(session, ids):
+        facts = facts_of(meeting)
+        found[meeting.id] = event_block(
+            neutral(facts) if state.is_neutral else facts, state.organizer
+        )
+    return found
 
 
 def _own_blocks(session: Session, state: Feed, rows: Sequence[Any]) -> dict[int, EventBlock | None]:
@@ -224,10 +296,10 @@ def _own_blocks(session: Session, state: Feed, rows: Sequence[Any]) -> dict[int,
 
 def _met(session: Session, person_id: int, rows: Sequence[Any]) -> set[int]:
     """The meetings that ask nothing more of somebody who has done the campaign's study."""
-    done_on = select(RollEntry.campaign_id, RollEntry.covered_on).where(
-        RollEntry.person_id == person_id, RollEntry.covered_on.is_not(None)
-    )
-    covered: dict[int, date | None] = dict(session.execute(done_on).all())
+    found = session.connection().execute(_DONE, {"person_id": person_id})
+    covered: dict[int, date | None] = dict(found.all())
+    if not covered:
+        return set()
     return {
         row.id
         for row in rows
@@ -239,12 +311,7 @@ def _met(session: Session, person_id: int, rows: Sequence[Any]) -> set[int]:
 
 def _points(session: Session, person_id: int) -> dict[int, MeetingPoint]:
     """At which point of a meeting the member is expected, where a meeting has several."""
-    rows = session.scalars(
-        select(MeetingPoint)
-        .join(Invitation, Invitation.point_id == MeetingPoint.id)
-        .where(Invitation.person_id == person_id, Invitation.removed_at.is_(None))
-        .options(joinedload(MeetingPoint.venue))
-    )
+    rows = session.scalars(_POINTS, {"person_id": person_id})
     return {point.meeting_id: point for point in rows}
 
 
@@ -274,7 +341,7 @@ def _meetings(session: Session, ids: Sequence[int]) -> list[Meeting]:
 def _sums(session: Session, state: Feed) -> Select[Any]:
     """What tells one state of a feed from every other, and when it last changed."""
     if state.kind == "unit":
-        return _summed(unit_meetings(session, state.subject_id, state.asked_at), null(), ())
+        return _summed(unit_meetings(session, state.subject_id, state.asked_at), null())
     return _kept_sums(state.kind)
 
 
@@ -285,27 +352,18 @@ def _kept_rows(session: Session, state: Feed) -> Sequence[Any]:
         asked = _shown(chosen, *_kept_columns(state.is_neutral))
     else:
         asked = _kept_events(state.kind, state.is_neutral)
-    return session.execute(asked, _bounds(state)).all()
+    return session.connection().execute(asked, _bounds(state)).all()
 
 
 @cache
 def _kept_sums(kind: str) -> Select[Any]:
     """The sums, written once a kind: putting them together costs as much as asking them."""
     if kind != "member":
-        return _summed(_CHOSEN[kind](), null(), ())
+        return _summed(_CHOSEN[kind](), null())
     list_at = select(func.max(func.coalesce(Invitation.removed_at, Invitation.created_at))).where(
         Invitation.person_id == bindparam("subject_id")
     )
-    covered = [
-        select(one)
-        .where(RollEntry.person_id == bindparam("subject_id"), RollEntry.covered_on.is_not(None))
-        .scalar_subquery()
-        for one in (
-            func.sum(RollEntry.campaign_id * RollEntry.campaign_id),
-            func.sum(extract("epoch", RollEntry.covered_on)),
-        )
-    ]
-    return _summed(_member_meetings(), list_at.scalar_subquery(), covered)
+    return _summed(_member_meetings(), list_at.scalar_subquery())
 
 
 @cache
@@ -313,7 +371,7 @@ def _kept_events(kind: str, is_neutral: bool) -> Select[Any]:
     return _shown(_CHOSEN[kind](), *_kept_columns(is_neutral))
 
 
-def _summed(chosen: Select[int], list_at: Any, more: Sequence[Any]) -> Select[Any]:
+def _summed(chosen: Select[int], list_at: Any) -> Select[Any]:
     one = _shown(
         chosen, Meeting.id, Meeting.sequence, Meeting.modified_at, Meeting.state
     ).subquery()
@@ -327,7 +385,6 @@ def _summed(chosen: Select[int], list_at: Any, more: Sequence[Any]) -> Select[An
         func.sum(case((one.c.state.in_(OFF_STATES), number), else_=0)),
         func.max(one.c.modified_at).label("modified_at"),
         list_at.label("list_at"),
-        *more,
     ).select_from(one)
 
 
@@ -367,7 +424,7 @@ def _kept_columns(is_neutral: bool) -> tuple[Any, ...]:
 def _bounds(state: Feed) -> dict[str, Any]:
     first, last = state.window
     bounds: dict[str, Any] = {"first": first, "last": last}
-    bounds["cancelled_since"] = state.asked_at - timedelta(days=CANCELLED_DAYS)
+    bounds["cancelled_since"] = feed_window(state.asked_at, CANCELLED_DAYS, 0)[0]
     return bounds if state.kind == "unit" else bounds | {"subject_id": state.subject_id}
 
 

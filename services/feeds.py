@@ -1,7 +1,9 @@
 """Calendar feeds: the secret addresses by which phones subscribe, and the calendar behind each."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
@@ -23,12 +25,13 @@ from services.feed_meetings import (
     state_of,
     titles_are_neutral,
 )
+from services.feed_memory import remember, remembered
 from services.letters import calendar_object, person_guest
 from services.meeting_facts import OFF_STATES, keep_blocks, kept_block, organizer_of
 from services.office import office
 from services.settings import setting_text
 from services.tokens import new_token, token_hash
-from services.transaction import reading, writing
+from services.transaction import DATABASE_FAILURES, reading, writing
 
 FOLDERS = {
     "member": "feeds",
@@ -61,19 +64,23 @@ class OwnFeed:
 def feed_state(token: str, *, kind: str, now: datetime) -> Feed:
     """Look a feed up by its token and say what state it is in, without touching any event.
 
-    Unknown, revoked, and of another kind look alike: NotFound. The day of use is noted.
+    Unknown, revoked, and of another kind look alike: NotFound. The day of use is noted,
+    unless somebody else writes for so long that this would keep a subscriber waiting in vain.
     """
-    session = reading()
     hashed = token_hash(token)
-    row = session.execute(TOKEN, {"token_hash": hashed}).one_or_none()
+    row = _token_row(hashed)
     if row is None:
         _store().forget(hashed)
     if row is None or kind_of(row)[0] != kind:
         raise _unknown_feed()
     if row.last_used_on != local_day(now):
-        with writing() as session:
+        with suppress(*DATABASE_FAILURES), writing() as session:
             session.get_one(FeedToken, row.id).last_used_on = local_day(now)
-    return state_of(session, row, now)
+    state = remembered(row, now)
+    if state is None:
+        state = state_of(reading(), row, now)
+        remember(row, state, now)
+    return state
 
 
 def feed_content(state: Feed) -> bytes:
@@ -103,7 +110,7 @@ def last_good(token: str, *, kind: str) -> KeptFeed | None:
 def own_feed(token: str) -> OwnFeed:
     """Give a subscription to whoever holds its address; NotFound when it is unknown or ended."""
     session = reading()
-    row = session.execute(TOKEN, {"token_hash": token_hash(token)}).one_or_none()
+    row = _token_row(token_hash(token))
     if row is None:
         raise _unknown_feed()
     kind = kind_of(row)[0]
@@ -231,6 +238,10 @@ def invitation_object(
     cancel = meeting.state in OFF_STATES
     address = person.email or f"{person.id}@{office().domain}"
     return calendar_object(session, meeting, guest, address, cancel=cancel, stamp=now)
+
+
+def _token_row(hashed: str) -> Any:
+    return reading().connection().execute(TOKEN, {"token_hash": hashed}).one_or_none()
 
 
 def _store() -> FeedStore:

@@ -20,6 +20,7 @@ from services.access import (
     require_unit,
     within_scope,
 )
+from services.meeting_facts import reword
 from services.people import checked_email, checked_phone
 from services.people_lists import word_conditions
 from services.transaction import reading, writing
@@ -84,6 +85,11 @@ def save_speaker(speaker_id: int | None, facts: SpeakerFacts, *, now: datetime, 
             setattr(speaker, key, value)
         session.add(speaker)
         session.flush()
+        if speaker_id is not None and "name" in changed:
+            spoken = select(MeetingSpeaker.meeting_id).where(
+                MeetingSpeaker.speaker_id == speaker_id
+            )
+            reword(session, spoken, now)
         if changed:
             audit.record(
                 session,

@@ -6,13 +6,14 @@ from datetime import date, datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from models import Meeting, Unit, Venue
+from models import Meeting, MeetingPoint, Unit, Venue
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound
 from rules.text import clean, fold
 from services import audit
 from services.access import require_role, within_scope
+from services.meeting_facts import reword
 from services.people_lists import word_conditions
 from services.speakers import require_own
 from services.transaction import reading, writing
@@ -59,6 +60,10 @@ def save_venue(venue_id: int | None, facts: VenueFacts, *, now: datetime, by: Ac
         today = local_day(now)
         venue = Venue() if venue_id is None else _venue_for(session, by, venue_id, today)
         require_own(session, by, facts.unit_id, today)
+        if venue_id is not None and (venue.name, venue.address) != (name, address):
+            points = select(MeetingPoint.meeting_id).where(MeetingPoint.venue_id == venue_id)
+            held_here = or_(Meeting.venue_id == venue_id, Meeting.id.in_(points))
+            reword(session, select(Meeting.id).where(held_here), now)
         venue.name, venue.address, venue.fold = name, address, fold(f"{name} {address}")[:200]
         venue.unit_id, venue.capacity = facts.unit_id, facts.capacity
         venue.is_shared, venue.is_active = facts.is_shared, facts.is_active

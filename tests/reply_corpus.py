@@ -1,7 +1,7 @@
 """Mails as calendars, mail servers and strangers really send them back, made from a few facts."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -224,24 +224,27 @@ def mutations(how_many: int, seed: int = 1) -> Iterator[bytes]:
     for _ in range(how_many):
         content = bytearray(chance.choice(SEEDS))
         for _ in range(chance.randint(1, 6)):
-            _mutate(content, chance)
+            mutate(content, chance, SEEDS, SPLICES)
         yield bytes(content)
 
 
-def _mutate(content: bytearray, chance: random.Random) -> None:
+def mutate(
+    content: bytearray, chance: random.Random, seeds: Sequence[bytes], splices: Sequence[bytes]
+) -> None:
+    """Break the content once, in one of six ways."""
     at = chance.randrange(len(content) + 1)
     length = chance.choice((1, 1, 4, 40, 400))
     how = chance.randrange(6)
     if how == 0:
         content[at : at + length] = b""
     elif how == 1:
-        content[at:at] = chance.choice(SPLICES)
+        content[at:at] = chance.choice(splices)
     elif how == 2:
         content[at : at + 1] = bytes([chance.randrange(256)])
     elif how == 3:
         content[at:at] = content[at : at + length]
     elif how == 4:
-        other = chance.choice(SEEDS)
+        other = chance.choice(seeds)
         start = chance.randrange(len(other))
         content[at:at] = other[start : start + length]
     else:

@@ -39,7 +39,7 @@ def main(events: int) -> str:
             Invitation(meeting_id=one.id, person_id=guest.id, created_at=NOW) for one in meetings
         )
         db.session.commit()
-        url = create_member_feed(guest.code, now=first, by=SYSTEM)
+        url = create_member_feed(guest.code, now=first - timedelta(hours=1), by=SYSTEM)
         return "/" + url.split("/", 3)[3]
 
 

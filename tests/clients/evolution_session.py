@@ -3,6 +3,7 @@ D-Bus session of its own: one line of JSON in, one line out."""
 
 import json
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 import gi
@@ -15,7 +16,7 @@ from gi.repository import ECal, EDataServer, GLib, ICalGLib  # noqa: E402
 registry = EDataServer.SourceRegistry.new_sync(None)
 
 
-def subscribed(url):
+def subscribed(url: str) -> Any:
     """The subscription as the dialog On The Web makes it."""
     source = EDataServer.Source.new_with_uid("feed", None)
     source.set_display_name("feed")
@@ -35,7 +36,7 @@ def subscribed(url):
     return ECal.Client.connect_sync(made, ECal.ClientSourceType.EVENTS, 30, None)
 
 
-def told(event):
+def told(event: Any) -> dict[str, object]:
     property_kind = ICalGLib.PropertyKind.SEQUENCE_PROPERTY
     sequence = event.get_first_property(property_kind)
     return {
@@ -48,13 +49,13 @@ def told(event):
     }
 
 
-def seconds(moment):
+def seconds(moment: Any) -> Any:
     zone = moment.get_timezone() or ICalGLib.Timezone.get_builtin_timezone("Asia/Ho_Chi_Minh")
     return moment.as_timet_with_zone(zone)
 
 
-def main():
-    client = None
+def main() -> None:
+    client: Any = None
     for line in sys.stdin:
         asked = json.loads(line)
         answer = None

@@ -42,7 +42,15 @@ def _kcalendarcore() -> str:
     made = SETUP / "read-kcalendarcore"
     made.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["g++", "-std=c++17", "-fPIC", "-o", str(made), str(HERE / "read.cpp"), *flags.stdout.split()],
+        [
+            "g++",
+            "-std=c++17",
+            "-fPIC",
+            "-o",
+            str(made),
+            str(HERE / "read.cpp"),
+            *flags.stdout.split(),
+        ],
         check=True,
         timeout=300,
     )

@@ -161,6 +161,7 @@ def test_it_keeps_everything_while_the_database_is_away_or_a_feed_cannot_be_buil
         with stopped(db):
             asks_again(subscriber, between)
             assert comes_to_hold(subscriber, expected(meetings))
+        db.session.add_all(meetings)
         before = expected(meetings)
         revise(meetings[0], state="cancelled")
         db.session.commit()
@@ -183,7 +184,8 @@ def test_after_one_bad_answer_of_something_between_the_next_change_mends_it(
     bad: str,
 ) -> None:
     meetings = invite(world, db, 5, today)
-    body = {"html": HTML, "truncated": OBJECTS["feed of 200"][:9000], "empty": ""}[bad]
+    whole = OBJECTS["feed of 200"]
+    body = {"html": HTML.encode(), "truncated": whole[:9000], "empty": b""}[bad]
     between = Between(app)
     with served(between) as base, running(make) as subscriber:
         subscriber.subscribe(feed_address(base))

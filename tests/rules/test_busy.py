@@ -1,13 +1,15 @@
 """Busy times out of other people's calendar files: what counts, and that nothing breaks it."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.busy import MOST_OCTETS, busy_file
+from rules.busy import MOST_OCTETS, MOST_SPANS, busy_file
 from rules.refusals import Malformed
+from tests import busy_corpus
 
 NOW = datetime(2026, 11, 23, 1, tzinfo=UTC)
 
@@ -86,6 +88,18 @@ def test_a_file_of_very_many_repetitions_is_refused_and_soon() -> None:
     with pytest.raises(Malformed):
         busy_file(calendar(*[each] * 3000), now=NOW)
     assert datetime.now(UTC) - began < timedelta(seconds=20)
+
+
+def test_mutated_files_are_read_or_refused_and_give_only_spans_that_make_sense() -> None:
+    """MUTATIONS=100000 in `make fuzz`."""
+    for content in busy_corpus.mutations(int(os.environ.get("MUTATIONS", "1000"))):
+        try:
+            found = busy_file(content, now=NOW)
+        except Malformed:
+            continue
+        assert len(found.spans) <= MOST_SPANS
+        assert all(start < end for start, end in found.spans)
+        assert all(end > NOW for _, end in found.spans)
 
 
 @settings(max_examples=300, deadline=None)

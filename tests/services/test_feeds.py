@@ -22,7 +22,9 @@ from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
 from services import feed_meetings, feeds
 from services.feed_meetings import Feed
+from services.speakers import SpeakerFacts, save_speaker
 from services.transaction import writing
+from services.venues import VenueFacts, save_venue
 from tests.ics_lint import faults
 from tests.services.post import publish
 from tests.services.test_invitations import cancel, change, later
@@ -104,6 +106,66 @@ def test_a_moved_meeting_changes_the_tag_and_a_cancelled_one_stays_a_month(
     assert b"SEQUENCE:2" in off
     assert titles(feeds.feed_content(state(token, days=32))) == ["ĐÃ HUỶ: Học tập"]
     assert titles(feeds.feed_content(state(token, days=35))) == []
+
+
+def test_a_place_or_speaker_renamed_reaches_the_calendars_without_asking_again(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    meeting.place = ""
+    db.session.commit()
+    publish(meeting, NOW)
+    before = state(token)
+    minutes = NOW + timedelta(minutes=5)
+    facts = VenueFacts("Nhà văn hoá mới", "1 Lê Lợi", world.units["ward-1"].id)
+    save_venue(world.venue.id, facts, now=minutes, by=SYSTEM)
+    after = state(token)
+    assert after.etag != before.etag
+    assert after.modified_at > before.modified_at
+    (event,) = Calendar.from_ical(feeds.feed_content(after)).events
+    assert str(event["LOCATION"]) == "Nhà văn hoá mới, 1 Lê Lợi"
+    assert event["SEQUENCE"] == 0
+    speaker = SpeakerFacts("Lê Thị Khánh", level="ward", unit_id=world.units["ward-1"].id)
+    save_speaker(world.speaker.id, speaker, now=minutes, by=SYSTEM)
+    assert state(token).modified_at > after.modified_at
+
+
+def test_a_feed_looked_at_again_costs_one_look_up_until_something_is_written_down(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    later_on = NOW + timedelta(hours=1)
+
+    def asked(minutes: int) -> tuple[int, str]:
+        statements: list[str] = []
+
+        def count(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            if not statement.startswith("BEGIN"):
+                statements.append(statement)
+
+        db.session.rollback()
+        event.listen(db.engine, "before_cursor_execute", count)
+        at = later_on + timedelta(minutes=minutes)
+        found = feeds.feed_state(token, kind="member", now=at)
+        event.remove(db.engine, "before_cursor_execute", count)
+        return len(statements), found.etag
+
+    asked(0)
+    _, before = asked(1)
+    assert asked(2) == (1, before)
+    change(meeting, later, tell=False, minutes=63)
+    several, after = asked(4)
+    assert several > 1
+    assert after != before
+    assert asked(5)[0] > 1, "somebody may still be writing what was noted earlier"
+    asked(6)
+    assert asked(7) == (1, after)
+    covered(world, meeting, db, 0)
+    assert asked(8)[1] != after, "a mark alone leaves no entry"
+    settled, day_after = asked(24 * 60)
+    assert settled > 1
+    assert day_after == asked(24 * 60 + 1)[1]
 
 
 def test_one_taken_off_the_list_no_longer_has_it_and_the_tag_changes(

@@ -1,5 +1,6 @@
 """Calendar files of speakers and venues, brought in by staff, as clashes know them."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -8,9 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
 
-from models import db
+from models import BusyTime, db
 from rules.permissions import SYSTEM
 from services.clashes import Wanted, clashes_of
+from tests import busy_corpus
 from tests.world import World, build_world, signed_in
 
 START = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
@@ -77,3 +79,28 @@ def test_staff_of_another_ward_find_nothing(app: Flask, world: World) -> None:
     assert dung.get(path).status_code == 404
     assert bring(dung, path, FILE) == 404
     assert dung.post(f"{path}/deletion").status_code == 404
+
+
+def test_mutated_files_are_taken_or_refused_and_never_break_the_page(
+    quan: FlaskClient, app: Flask, world: World
+) -> None:
+    """Each file is brought by staff of the ward and by staff of another, who never change anything.
+
+    A tenth of MUTATIONS in `make fuzz`: a request costs a hundred times as much as reading a file.
+    """
+    path = f"/venues/{world.venue.id}/busy"
+    dung = signed_in(app.test_client(), world.accounts["dung"])
+    assert bring(quan, path, FILE) == 303
+    for content in busy_corpus.mutations(max(20, int(os.environ.get("MUTATIONS", "0")) // 10)):
+        before = known(world)
+        assert bring(dung, path, content) in (404, 422)
+        assert known(world) == before
+        answer = bring(quan, path, content)
+        assert answer in (303, 422)
+        assert answer == 303 or known(world) == before
+
+
+def known(world: World) -> list[tuple[datetime, datetime]]:
+    db.session.rollback()
+    rows = db.session.query(BusyTime.starts_at, BusyTime.ends_at).order_by(BusyTime.starts_at)
+    return [(start, end) for start, end in rows]

@@ -25,6 +25,10 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 PLAIN = "text/plain; charset=utf-8"
 
 
+def stamps(content: bytes) -> list[str]:
+    return re.findall(r"\r\n(?:DTSTAMP|LAST-MODIFIED):(\d{8}T\d{6}Z)", content.decode())
+
+
 @pytest.fixture
 def world(db: SQLAlchemy) -> World:
     return build_world()
@@ -57,15 +61,46 @@ def test_a_feed_is_a_calendar_that_may_be_kept_by_its_owner_alone(
     assert faults(answer.data) == []
 
 
-@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+FORMS = ["{}", "W/{}", '"x", {}', "*", '"x",W/{}', '{}, "y"', ' W/"x" , {} ']
+OTHERS = ['"x"', 'W/"x", "y"', '""', "", "x", '"*"']
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("form", FORMS)
 def test_an_unchanged_feed_is_304_for_every_form_of_its_tag(
-    client: FlaskClient, path: str, form: str
+    client: FlaskClient, path: str, form: str, coding: str, method: str
 ) -> None:
-    tag = client.get(path).headers["ETag"]
-    answer = client.get(path, headers={"If-None-Match": form.format(tag)})
+    accepts = {"Accept-Encoding": coding}
+    tag = client.get(path, headers=accepts).headers["ETag"]
+    assert tag.endswith('-gz"') == (coding == "gzip")
+    asked = {**accepts, "If-None-Match": form.format(tag)}
+    answer = client.open(path, method=method, headers=asked)
     assert answer.status_code == 304
     assert answer.data == b""
     assert answer.headers["ETag"] == tag
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_another_tag_is_a_whole_answer_whatever_the_date(
+    client: FlaskClient, path: str, form: str
+) -> None:
+    date = client.get(path).headers["Last-Modified"]
+    asked = {"If-None-Match": form, "If-Modified-Since": date}
+    assert client.get(path, headers=asked).status_code == 200
+
+
+def test_the_tag_of_one_coding_says_nothing_about_the_other(client: FlaskClient, path: str) -> None:
+    plain = client.get(path).headers["ETag"]
+    packed = client.get(path, headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    asked = {"If-None-Match": plain, "Accept-Encoding": "gzip"}
+    assert client.get(path, headers=asked).status_code == 200
+    assert client.get(path, headers={"If-None-Match": packed}).status_code == 200
+    both = {"If-None-Match": f"{packed}, W/{plain}"}
+    assert client.get(path, headers=both).status_code == 304
 
 
 def test_the_date_counts_only_when_no_tag_is_given(client: FlaskClient, path: str) -> None:
@@ -275,6 +310,12 @@ def test_the_holder_of_an_address_chooses_an_alarm_and_titles(
     assert faults(after.data) == []
     assert client.post(page, data={"alarm": "7"}).status_code == 422
     assert client.post(page, data={"alarm": "", "is_neutral": "y"}).status_code == 303
-    assert client.get(path).data == before.data
+    again = client.get(path)
+    assert b"VALARM" not in again.data
+    assert again.headers["ETag"] != before.headers["ETag"]
+    for program in (before, again):
+        assert b"SUMMARY:H\xe1\xbb\x8dc t\xe1\xba\xadp\r\n" in program.data
+    # ICSx5 takes over only what is strictly newer, Evolution only what has another stamp.
+    assert stamps(before.data) < stamps(after.data) <= stamps(again.data)
     assert client.get("/subscriptions/unknown").status_code == 404
     assert client.post("/subscriptions/unknown", data={"alarm": ""}).status_code == 404

@@ -1,0 +1,40 @@
+"""What state a feed was in when it was last asked for, good for as long as nothing is written down.
+
+Every change leaves an entry in the audit log, in the transaction that makes it; marks alone leave
+none, and what they change of a member's feed is asked for with its address. So a feed whose row,
+newest audit entry, study done and day are the same is in the same state, and none of its meetings
+has to be looked at to answer 304.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rules.days import local_day
+from services.feed_meetings import Feed
+from services.office import office
+
+MOST = 20_000
+# No transaction is open for longer (statement and lock time-outs), so that none with an earlier
+# entry can still be committed.
+SETTLED = timedelta(seconds=90)
+
+_known: dict[str, tuple[tuple[Any, ...], Feed]] = {}
+
+
+def remembered(row: Any, now: datetime) -> Feed | None:
+    """The feed's state as it was found before, unless something may have changed since."""
+    mark, state = _known.get(row.token_hash, ((), None))
+    return state if mark == _mark(row, now) else None
+
+
+def remember(row: Any, state: Feed, now: datetime) -> None:
+    """Keep a state, if nothing was written down in the last minute."""
+    if row.newest_at is not None and row.newest_at > now - SETTLED:
+        return
+    if len(_known) >= MOST:
+        _known.clear()
+    _known[row.token_hash] = (_mark(row, now), state)
+
+
+def _mark(row: Any, now: datetime) -> tuple[Any, ...]:
+    return (*row, local_day(now), office().mail_from)
