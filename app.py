@@ -93,6 +93,8 @@ def _office(settings: Config) -> office.Office:
         public_url=settings.public_url,
         mail_from=settings.mail_from,
         secret_key=settings.secret_key,
+        audit_key_hex=settings.audit_key,
+        audit_heads=settings.instance / "audit-heads.txt",
         mail_rate_per_minute=settings.mail_rate_per_minute,
         uploads=settings.instance / "uploads",
         feeds_folder=settings.instance / "feeds",

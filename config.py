@@ -23,6 +23,7 @@ class Config:
 
     database_url: str
     secret_key: str
+    audit_key: str
     public_url: str
     timezone: ZoneInfo
     smtp_host: str
@@ -56,6 +57,7 @@ class Config:
         return cls(
             database_url=_database_url(env.get("DATABASE_URL", ""), instance),
             secret_key=env.get("SECRET_KEY", "").strip() or _kept_secret(instance),
+            audit_key=_audit_key(env.get("AUDIT_KEY", "").strip()),
             public_url=_public_url(env),
             timezone=_timezone(env.get("TIMEZONE", "").strip() or "Asia/Ho_Chi_Minh"),
             smtp_host=smtp_host,
@@ -113,6 +115,12 @@ def _kept_secret(instance: Path) -> str:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(48))
     return file.read_text().strip()
+
+
+def _audit_key(value: str) -> str:
+    if value and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise WrongSetting("AUDIT_KEY: cần 64 chữ số hệ 16, như lệnh flask audit key in ra.")
+    return value
 
 
 def _public_url(env: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from flask import Flask
 
 from cli import (
     account,
+    audit,
     backup,
     campaign,
     demo,
@@ -20,6 +21,7 @@ from cli import (
 
 COMMANDS: tuple[object, ...] = (
     account,
+    audit,
     backup,
     campaign,
     demo,

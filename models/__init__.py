@@ -2,7 +2,7 @@
 
 from models.accounts import Account, Attempt, MeetingLink, RoleGrant, SignIn, SignInLink
 from models.attendance import HeadCount, Mark, RegisterLine, UnlockRequest, WalkIn
-from models.audit import AuditEntry, BackupRun, ClockTick, JobRun, Setting
+from models.audit import AuditEntry, AuditHead, BackupRun, ClockTick, JobRun, Setting
 from models.base import Base, Model, UtcDateTime, db
 from models.busy import BusyTime
 from models.campaigns import (
@@ -49,6 +49,7 @@ __all__ = [
     "ActionPlan",
     "Attempt",
     "AuditEntry",
+    "AuditHead",
     "BackupRun",
     "Base",
     "BusyTime",

@@ -1,15 +1,20 @@
 """The audit log, the clock's own rows, and the few settings kept as data."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import DDL, JSON, BigInteger, ForeignKey, Index, Integer, String, Text, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Model, UtcDateTime, one_of
 
 
 class AuditEntry(Model):
-    """Who did what to what, when and why; rows are only ever added. People stand by id, not name."""
+    """Who did what to what, when and why; rows are only ever added. People stand by id, not name.
+
+    The database itself refuses to change or delete an entry. `seal` covers the entry and the seal
+    before it, None for entries older than the chain.
+    """
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -29,6 +34,50 @@ class AuditEntry(Model):
     )
     details: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)
     reason: Mapped[str] = mapped_column(String(300), default="")
+    seal: Mapped[str | None] = mapped_column(String(64))
+
+
+class AuditHead(Model):
+    """Where the chain of the log begins and ends: the one row that writers queue at.
+
+    `begun_after_id` is the last entry older than the chain (0 for none) and `genesis` the seal
+    over all of those; `last_seal` and `entries` are the chain's end and length.
+    """
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    begun_after_id: Mapped[int] = mapped_column(Integer, default=0)
+    genesis: Mapped[str] = mapped_column(String(64))
+    last_seal: Mapped[str] = mapped_column(String(64))
+    entries: Mapped[int] = mapped_column(Integer, default=0)
+
+
+_SQLITE = (
+    "CREATE TRIGGER audit_entry_no_{verb} BEFORE {verb} ON audit_entry "
+    "BEGIN SELECT RAISE(ABORT, 'audit entries are only ever added'); END"
+)
+_FUNCTION = (
+    "CREATE OR REPLACE FUNCTION audit_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'audit entries are only ever added'; END $$"
+)
+_POSTGRESQL = (
+    "CREATE TRIGGER audit_entry_no_{verb} BEFORE {verb} ON audit_entry "
+    "FOR EACH {each} EXECUTE FUNCTION audit_entry_refuse()"
+)
+
+
+def _guarded_by(dialect: str, statement: str) -> None:
+    """A database made from these models refuses changes, as one made by the migrations does."""
+    ddl: Any = DDL(statement)  # type: ignore[no-untyped-call]  # the library has no types here
+    event.listen(AuditEntry.__table__, "after_create", ddl.execute_if(dialect=dialect))
+
+
+for _verb in ("update", "delete"):
+    _guarded_by("sqlite", _SQLITE.format(verb=_verb))
+_guarded_by("postgresql", _FUNCTION)
+for _verb, _each in (("update", "ROW"), ("delete", "ROW"), ("truncate", "STATEMENT")):
+    _guarded_by("postgresql", _POSTGRESQL.format(verb=_verb, each=_each))
 
 
 class JobRun(Model):

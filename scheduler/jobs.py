@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from rules.clock import Daily, Hourly
 from services import (
     attendance_states,
+    audit_proof,
     clock,
     digests,
     incoming_replies,
@@ -47,6 +48,11 @@ ONCE_A_DAY = (
         "show_units_of_today",
         Daily(time(0, 5)),
         lambda slot, now: unit_changes.show_units_of_today(slot, now=now),
+    ),
+    Slotted(
+        "write_audit_head",
+        Daily(time(2, 50)),
+        lambda slot, now: audit_proof.write_head(slot, now=now),
     ),
     Slotted(
         "forget_old_runs",

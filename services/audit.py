@@ -1,18 +1,32 @@
-"""Writes the audit log: every change and every export, in the transaction that makes it."""
+"""Writes the audit log: every change and every export, in the transaction that makes it.
+
+Entries wait until the transaction is about to end, so that the chain's one row is locked last and
+shortly: writers never wait for each other's work, and no two locks are taken in a different order.
+"""
 
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import insert, inspect
+from sqlalchemy import bindparam, func, insert, inspect, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import AuditEntry
+from models import AuditEntry, AuditHead
+from rules.audit_chain import FIELDS, seal
 from rules.permissions import Actor
+from services.office import office
 
-# A plain insert, at once: entries are never looked at again in the transaction that makes them.
 _TABLE: Any = inspect(AuditEntry).local_table
+_HEAD: Any = inspect(AuditHead).local_table
 _INSERT = insert(_TABLE)
+_LOCKED_HEAD = select(_HEAD.c.last_seal, _HEAD.c.entries).where(_HEAD.c.id == 1).with_for_update()
+_MOVE_HEAD = (
+    update(_HEAD)
+    .where(_HEAD.c.id == 1)
+    .values(last_seal=bindparam("last"), entries=bindparam("count"))
+)
+_WAITING = "audit entries"
 
 
 def record(
@@ -39,7 +53,59 @@ def record(
         "details": {key: _plain(value) for key, value in details.items()},
         "reason": reason,
     }
-    session.execute(_INSERT, entry)
+    session.info.setdefault(_WAITING, []).append(entry)
+
+
+def seal_waiting(session: Session) -> None:
+    """Add the entries of this transaction to the chain; called once, just before it is committed."""
+    entries: list[dict[str, Any]] = session.info.pop(_WAITING, [])
+    if not entries:
+        return
+    session.flush()
+    key = office().audit_key
+    before, count = _locked_head(session, key)
+    for entry in entries:
+        before = entry["seal"] = seal(key, before, entry)
+    session.execute(_INSERT, entries)
+    session.execute(_MOVE_HEAD, {"last": before, "count": count + len(entries)})
+
+
+def forget_waiting(session: Session) -> None:
+    """Drop the entries of a transaction that is undone."""
+    session.info.pop(_WAITING, None)
+
+
+def _locked_head(session: Session, key: bytes) -> tuple[str, int]:
+    """The chain's end, held until the transaction ends; begins the chain when there is none."""
+    head = session.execute(_LOCKED_HEAD).one_or_none()
+    if head is None:
+        try:
+            with session.begin_nested():
+                _begin_chain(session, key)
+        except IntegrityError:
+            pass  # Another writer has begun it meanwhile.
+        head = session.execute(_LOCKED_HEAD).one()
+    return head.last_seal, head.entries
+
+
+def _begin_chain(session: Session, key: bytes) -> None:
+    """Close what was logged before there was a chain with one seal over all of it."""
+    last = session.scalar(select(func.max(_TABLE.c.id))) or 0
+    genesis = genesis_of(session, key, last)
+    session.execute(
+        insert(_HEAD),
+        {"id": 1, "begun_after_id": last, "genesis": genesis, "last_seal": genesis, "entries": 0},
+    )
+
+
+def genesis_of(session: Session, key: bytes, last_id: int) -> str:
+    """The seal over all entries up to that one, one after the other."""
+    columns = [_TABLE.c[name] for name in FIELDS]
+    before = ""
+    rows = session.execute(select(*columns).where(_TABLE.c.id <= last_id).order_by(_TABLE.c.id))
+    for row in rows.mappings():
+        before = seal(key, before, dict(row))
+    return before
 
 
 def _plain(value: object) -> object:

@@ -1,10 +1,12 @@
 """What the services need to know of the installation: its address, its mail sender, its secret."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
+from rules.audit_chain import audit_key
 from rules.backups import Keep
 
 
@@ -25,6 +27,7 @@ class Office:
     mail_from: str
     secret_key: str
     mail_rate_per_minute: int = 600
+    audit_key_hex: str = ""
     smtp: SmtpSettings | None = None
     imap: ImapSettings | None = None
     mailbox_folder: Path = Path("instance/mailbox")
@@ -32,6 +35,16 @@ class Office:
     feeds_folder: Path = Path("instance/feeds")
     instance: Path = Path("instance")
     backups: Backups = field(default_factory=Backups)
+    audit_heads: Path = Path("instance/audit-heads.txt")
+
+    @property
+    def audit_key(self) -> bytes:
+        """What the audit log's seals are made with."""
+        return bytes.fromhex(self.audit_key_hex) if self.audit_key_hex else self._own_audit_key
+
+    @cached_property
+    def _own_audit_key(self) -> bytes:
+        return audit_key(self.secret_key)
 
     @property
     def domain(self) -> str:

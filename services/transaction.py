@@ -7,6 +7,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from models import db
+from services import audit
 
 _WRITING = "writing"
 DATABASE_DOWN = OperationalError
@@ -36,8 +37,10 @@ def writing() -> Iterator[Session]:
     try:
         session.connection(execution_options={"begin": "IMMEDIATE"})
         yield session
+        audit.seal_waiting(session)
         session.commit()
     except BaseException:
+        audit.forget_waiting(session)
         session.rollback()
         raise
     finally:

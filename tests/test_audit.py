@@ -13,6 +13,7 @@ NOT_LOGGED = {
     "sign_ins.use_link": "a sign-in is a row of its own",
     "sign_ins.end_one": "a sign-in's row says when it ended",
     "sign_ins.end_all": "a sign-in's row says when it ended",
+    "audit_proof.write_head": "writes the log's own end down",
     "clock.record_tick": "the clock's own sign of life",
     "clock.forget_old_runs": "the clock's own memory",
     "digests.send_weekly": "the mail is a row",
