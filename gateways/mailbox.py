@@ -61,6 +61,17 @@ class LocalMailbox:
                 return _read(path, with_body=True)
         return None
 
+    def forget(self, texts: list[str]) -> int:
+        """Delete every message that says one of the texts, in a header or a body; gives how many."""
+        gone = 0
+        for path in self._files():
+            mail = _read(path, with_body=True)
+            said = [mail.recipient, mail.subject, mail.text, *(value for _, value in mail.calendar)]
+            if any(text in one for text in texts for one in said):
+                path.unlink()
+                gone += 1
+        return gone
+
     def _files(self) -> list[Path]:
         return [path for part in ("new", "cur") for path in (self._folder / part).glob("*")]
 

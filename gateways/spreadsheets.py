@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -35,16 +35,23 @@ class Table:
     total: Sequence[Cell] | None = None
 
 
-def workbook(tables: Iterable[Table]) -> bytes:
-    """The .xlsx file of these sheets, ready to print: A4 across, one page wide, header repeated."""
+def workbook(tables: Iterable[Table], *, watermark: str = "") -> bytes:
+    """The .xlsx file of these sheets, ready to print: A4 across, one page wide, header repeated.
+
+    The watermark stands under each sheet's title and at the foot of every printed page.
+    """
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, OPTIONS) as book:
         for number, table in enumerate(tables, start=1):
-            _write_sheet(book, table, number)
+            if watermark:
+                table = replace(table, notes=(*table.notes, watermark))
+            page = _write_sheet(book, table, number)
+            # An ampersand begins a code in footers; doubled it is a letter.
+            page.set_footer("&L" + watermark.replace("&", "&&")[:180] + "&C&P/&N")
     return out.getvalue()
 
 
-def _write_sheet(book: Any, table: Table, number: int) -> None:
+def _write_sheet(book: Any, table: Table, number: int) -> Any:
     name = table.name.translate(FORBIDDEN).strip("' ")[:SHEET_LETTERS] or f"Sheet{number}"
     page = book.add_worksheet(name)
     last_column = max(len(table.header) - 1, 0)
@@ -68,6 +75,7 @@ def _write_sheet(book: Any, table: Table, number: int) -> None:
     for column in range(last_column + 1):
         page.set_column(column, column, _width(table, column))
     _set_up_page(page, head_row, last_row, last_column)
+    return page
 
 
 class _Styles:
@@ -114,4 +122,3 @@ def _set_up_page(page: Any, head_row: int, last_row: int, last_column: int) -> N
     page.repeat_rows(head_row)
     page.freeze_panes(head_row + 1, 0)
     page.print_area(0, 0, last_row, last_column)
-    page.set_footer("&C&P/&N")

@@ -31,6 +31,7 @@ from models.meetings import (
 )
 from models.messages import CallListEntry, OutgoingMessage, ReminderRule
 from models.people import Exemption, Household, HouseholdResidence, Membership, Person
+from models.privacy import ChannelChoice, DataLink, DataRequest, DataRequestStep, NoticeText
 from models.replies import IncomingReply
 from models.reports import ActionPlan, Commendation, HistoryProject, HistoryStep, LeaderVisit
 from models.roster import RosterImport
@@ -59,12 +60,16 @@ __all__ = [
     "CampaignTarget",
     "CampaignTopic",
     "CampaignUnit",
+    "ChannelChoice",
     "Claim",
     "ClassPlan",
     "ClockTick",
     "Commendation",
     "Course",
     "CourseType",
+    "DataLink",
+    "DataRequest",
+    "DataRequestStep",
     "Enrolment",
     "Exemption",
     "ExternalCredit",
@@ -88,6 +93,7 @@ __all__ = [
     "MeetingUnit",
     "Membership",
     "Model",
+    "NoticeText",
     "OutgoingMessage",
     "Person",
     "RegisterLine",

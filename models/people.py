@@ -12,7 +12,9 @@ class Person(Model):
     """A member, or a learner outside the roll (no membership row then).
 
     Only the birth year is kept, to tell namesakes apart. `fold` is the search key, `sort_key`
-    orders by given name as Vietnamese does; both are made by `rules.text`.
+    orders by given name as Vietnamese does; both are made by `rules.text`. `wants_mail` is the
+    person's own choice, None before one was made. Since `restricted_on` nothing is sent to them.
+    `anonymised_at`: the row stands for somebody whose name is no longer kept.
     """
 
     __tablename__ = "person"
@@ -31,6 +33,9 @@ class Person(Model):
     language: Mapped[str] = mapped_column(one_of("language", "vi", "en"), default="vi")
     neutral_titles: Mapped[bool] = mapped_column(Boolean, default=True)
     wants_reminders: Mapped[bool] = mapped_column(Boolean, default=True)
+    wants_mail: Mapped[bool | None] = mapped_column(Boolean)
+    restricted_on: Mapped[date | None] = mapped_column(Date)
+    anonymised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     died_on: Mapped[date | None] = mapped_column(Date)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -12,6 +12,7 @@ from services import (
     digests,
     incoming_replies,
     reminders,
+    retention,
     roster,
     scheduled_backups,
     unit_changes,
@@ -40,6 +41,7 @@ EVERY_TICK = (
     EveryTick("remind", lambda now: reminders.remind(now=now)),
     EveryTick("lock_due_registers", lambda now: attendance_states.lock_due_registers(now=now)),
     EveryTick("take_replies", lambda now: incoming_replies.take_new(now=now)),
+    EveryTick("forget_sent_secrets", lambda now: retention.forget_sent_secrets()),
     EveryTick("delete_old_uploads", lambda now: roster.delete_old_uploads(now=now)),
 )
 
@@ -63,6 +65,11 @@ ONCE_A_DAY = (
         "forget_old_mails",
         Daily(time(3, 10)),
         lambda slot, now: incoming_replies.forget_old_mails(slot, now=now),
+    ),
+    Slotted(
+        "retention",
+        Daily(time(3, 20)),
+        lambda slot, now: retention.run_daily(slot, now=now),
     ),
     Slotted(
         "warn_of_risk",

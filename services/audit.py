@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from models import AuditEntry, AuditHead
 from rules.audit_chain import FIELDS, seal
+from rules.days import LOCAL
 from rules.permissions import Actor
 from services.office import office
 
@@ -54,6 +55,11 @@ def record(
         "reason": reason,
     }
     session.info.setdefault(_WAITING, []).append(entry)
+
+
+def watermark(by: Actor, now: datetime) -> str:
+    """What every list that leaves the program carries: who took it out, and when."""
+    return f"Xuất bởi {by.name} lúc {now.astimezone(LOCAL):%H:%M %d/%m/%Y}"
 
 
 def seal_waiting(session: Session) -> None:

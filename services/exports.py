@@ -40,7 +40,8 @@ def missing_workbook(code: str, *, now: datetime, by: Actor, unit: str | None = 
                 header=("STT", "Mã", "Họ và tên", "Chi bộ", "Tổ chức cơ sở đảng", "Điện thoại"),
                 rows=rows,
             )
-        ]
+        ],
+        watermark=audit.watermark(by, now),
     )
 
 
@@ -61,5 +62,6 @@ def _handed_out(
         what="missing",
         unit=unit,
         people=len(people),
+        person_ids=[person.person_id for person in people],
     )
     return people

@@ -34,6 +34,7 @@ from rules.outbox import CALENDAR_KINDS
 from rules.permissions import Actor
 from services import access, audit, letters, outbox
 from services.meeting_facts import OFF_STATES, facts_of, keep_blocks, organizer_of, place_of
+from services.settings import wants_mail
 
 ABOUT_A_MEETING = (*CALENDAR_KINDS, "reminder")
 BY_HAND = ("person", "makeup")
@@ -437,14 +438,18 @@ def _people(session: Session, units: dict[int, int | None]) -> list[Recipient]:
     for start in range(0, len(ids), 500):
         rows = session.execute(
             select(
-                Person.id, Person.full_name, Person.email, Person.phone, Person.email_failing_since
+                Person.id,
+                Person.full_name,
+                Person.email,
+                Person.phone,
+                or_(Person.email_failing_since.is_not(None), ~wants_mail(session)),
             )
             .where(Person.id.in_(ids[start : start + 500]))
             .order_by(Person.sort_key)
         )
         found += [
-            Recipient(name, None if failing else email or None, phone, units[one], person_id=one)
-            for one, name, email, phone, failing in rows
+            Recipient(name, None if silent else email or None, phone, units[one], person_id=one)
+            for one, name, email, phone, silent in rows
         ]
     return found
 

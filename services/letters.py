@@ -145,6 +145,8 @@ def _person_guest(session: Session, meeting: Meeting, message: OutgoingMessage) 
     person = session.get(Person, message.person_id)
     if person is None or person.died_on is not None:
         raise NoLongerTrue("Người nhận không còn trong danh sách.")
+    if person.wants_mail is False and message.kind != "cancel":
+        raise NoLongerTrue("Người nhận không nhận thư qua e-mail.")
     return person_guest(session, meeting, person)
 
 

@@ -655,6 +655,8 @@ def message(message_id: int, *, by: Actor, now: datetime) -> MessageShown:
     """Give one message in full; one that waits is shown as it would leave now."""
     session = reading()
     found = _message(session, message_id, by, now)
+    if not found.body and found.state in ("sent", "dead"):
+        return MessageShown(_row(found), text="(Nội dung thư đã xoá theo thời hạn lưu.)")
     try:
         content = letters.content_of(session, found, now=now)
     except (letters.NoLongerTrue, GatewayError) as reason:

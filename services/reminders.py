@@ -34,6 +34,7 @@ from services import audit, coverage_board, letters, outbox
 from services.access import on_day
 from services.clock import first_run
 from services.office import office
+from services.settings import wants_mail
 from services.transaction import reading, writing
 
 USUAL_MINUTES = (7 * 24 * 60, 24 * 60, 120)
@@ -226,7 +227,7 @@ def _remind_of(session: Session, meeting: Meeting, one: _Due, now: datetime) -> 
             "to_name": name,
             "dedup_key": f"{key}:p{person_id}",
         }
-        for person_id, name, address in session.execute(_people_to_remind(meeting))
+        for person_id, name, address in session.execute(_people_to_remind(session, meeting))
     ]
     rows += [
         base
@@ -243,7 +244,7 @@ def _remind_of(session: Session, meeting: Meeting, one: _Due, now: datetime) -> 
     return len(rows)
 
 
-def _people_to_remind(meeting: Meeting) -> Any:
+def _people_to_remind(session: Session, meeting: Meeting) -> Any:
     """Who is on the list, has not declined, has not opted out and has an address that works."""
     speaking = (
         select(Speaker.person_id)
@@ -258,6 +259,7 @@ def _people_to_remind(meeting: Meeting) -> Any:
             Invitation.removed_at.is_(None),
             Invitation.reply != "declined",
             Person.wants_reminders,
+            wants_mail(session),
             Person.email.is_not(None),
             Person.email != "",
             Person.email_failing_since.is_(None),

@@ -124,7 +124,7 @@ def term_workbook(first_on: date, last_on: date, *, now: datetime, by: Actor) ->
             first_on=first_on,
             last_on=last_on,
         )
-    return workbook(_sheets(report))
+    return workbook(_sheets(report), watermark=audit.watermark(by, now))
 
 
 def _outreach(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from gateways.holidays import (
@@ -15,7 +15,7 @@ from gateways.holidays import (
     Override,
     day_notes,
 )
-from models import CalendarDay, ReminderRule, Setting
+from models import CalendarDay, Person, ReminderRule, Setting
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean
@@ -145,6 +145,47 @@ SPECS = {
             80,
         ),
         SettingSpec(
+            "mail_needs_consent",
+            "flag",
+            "0",
+            N_("Chỉ gửi thư cho người đã tự chọn nhận thư"),
+            N_("Người chưa chọn được báo qua danh sách gọi điện của đơn vị."),
+        ),
+        SettingSpec(
+            "retention_runs",
+            "flag",
+            "0",
+            N_("Hằng đêm tự thay tên bằng mã ẩn danh khi hết thời hạn lưu"),
+            N_("Xem trước ở trang Thời hạn lưu. Không hoàn lại được; số liệu tổng không đổi."),
+        ),
+        SettingSpec(
+            "retention_campaign_months",
+            "number",
+            "12",
+            N_("Giữ tên trong một đợt học tập sau khi đóng đợt (tháng)"),
+            N_("Sau đó tên được thay bằng mã ẩn danh."),
+            1,
+            120,
+        ),
+        SettingSpec(
+            "retention_meeting_months",
+            "number",
+            "36",
+            N_("Giữ tên ở các buổi và lớp ngoài đợt (tháng)"),
+            N_("Người có giấy chứng nhận vẫn được giữ tên trong sổ."),
+            1,
+            120,
+        ),
+        SettingSpec(
+            "retention_mail_days",
+            "number",
+            "30",
+            N_("Giữ nội dung thư đã gửi (ngày)"),
+            N_("Sau đó chỉ còn ngày gửi và kết quả."),
+            1,
+            365,
+        ),
+        SettingSpec(
             "reply_addresses",
             "flag",
             "0",
@@ -187,6 +228,13 @@ def setting_flag(session: Session, key: str) -> bool:
 def setting_text(session: Session, key: str) -> str:
     """A setting that is a text."""
     return _value(session, key)
+
+
+def wants_mail(session: Session) -> ColumnElement[bool]:
+    """Who may be written to: nobody who said no; only those who said yes where the board asks."""
+    if setting_flag(session, "mail_needs_consent"):
+        return Person.wants_mail.is_(True)
+    return or_(Person.wants_mail.is_(None), Person.wants_mail.is_(True))
 
 
 def settings_of(session: Session, keys: Iterable[str]) -> dict[str, str]:

@@ -35,6 +35,9 @@ NOT_LOGGED = {
     "roster.begin_import": "a step before the import",
     "roster.fail": "the import's row says why it failed",
     "roster.delete_old_uploads": "throws away files that were looked at",
+    "privacy.note_use": "the day on which somebody last looked at their own data",
+    "own_data.own_data": "the day on which somebody last looked at their own data",
+    "retention.forget_sent_secrets": "empties letters that have done their work",
     "unit_changes.show_units_of_today": "shows on its day what was logged when it was decided",
 }
 

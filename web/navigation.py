@@ -86,6 +86,7 @@ GROUPS = (
         (
             Entry(NP_("menu", "Tài khoản"), "accounts.index", "key", ("admin",)),
             Entry(NP_("menu", "Nhật ký"), "audit.index", "history", STAFF),
+            Entry(NP_("menu", "Yêu cầu về dữ liệu"), "privacy.index", "key", STAFF),
             Entry(NP_("menu", "Thiết lập"), "settings.index", "settings", ("admin",)),
             Entry(NP_("menu", "Tình trạng hệ thống"), "monitoring.index", "info", ("admin",)),
         ),

@@ -11,7 +11,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField
 from rules.days import local_day
 from rules.refusals import N_
 from services import households as household_service
-from services import people, people_lists, settings, units
+from services import people, people_lists, privacy, settings, units
 from services.households import HouseholdFacts
 from services.people import PersonFacts
 from services.people_lists import Filters
@@ -220,8 +220,10 @@ def create() -> ResponseReturnValue:
 @bp.get("/people/<int:person_id>")
 @requires("staff", "reader")
 def show(person_id: int) -> ResponseReturnValue:
-    """One person."""
-    return _person_page(person_id, {}, 200)
+    """One person; who opened it is logged, and told to that person."""
+    page = _person_page(person_id, {}, 200)
+    privacy.note_view(person_id, now=now(), by=current_actor())
+    return page
 
 
 def _person_page(person_id: int, filled: dict[str, Form], status: int) -> ResponseReturnValue:

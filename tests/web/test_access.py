@@ -43,6 +43,12 @@ PUBLIC = {
     "door.claim": "the code on the door's screen is its own key",
     "door.forget": "the code on the door's screen is its own key",
     "door.card": "a feed's secret address is its own key",
+    "privacy.own": "a person's secret link is its own key",
+    "privacy.ask": "a person's secret link is its own key",
+    "privacy.choose": "a person's secret link is its own key",
+    "privacy.close": "a person's secret link is its own key",
+    "privacy.mail_link": "a feed's secret address is its own key, and only the mail on file gets it",
+    "privacy.notice": "says what data is used for, to everybody",
     "paper.find": "turns a printed code into an address that checks for itself",
 }
 AT_A_REGISTER = "/attendance/<int:meeting_id>"
@@ -68,7 +74,7 @@ def address(rule: Rule) -> str:
     """The rule's address with the first row's id, code or a word in every place."""
     values: dict[str, object] = {}
     for name in rule.arguments:
-        values[name] = 1 if isinstance(rule._converters[name], IntegerConverter) else "x"
+        values[name] = 1 if isinstance(rule._converters.get(name), IntegerConverter) else "x"
     built = rule.build(values)
     assert built is not None, rule
     return built[1]
