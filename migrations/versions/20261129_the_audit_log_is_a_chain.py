@@ -1,14 +1,14 @@
 """The audit log is a chain that the database itself protects
 
 Revision ID: 0010
-Revises: 0001
+Revises: 0003_backups
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0003_backups"
 branch_labels = None
 depends_on = None
 

@@ -43,7 +43,8 @@ def message(state: str, number: int) -> OutgoingMessage:
 def empty(app: Flask) -> None:
     with app.app_context(), db.engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
+            if table.name != "audit_entry":  # the database itself refuses
+                connection.execute(table.delete())
 
 
 def test_a_backup_comes_back_with_every_row(app: Flask, tmp_path: Path) -> None:
