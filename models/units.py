@@ -158,3 +158,36 @@ class UnitSuccession(Model):
     on: Mapped[date] = mapped_column(Date)
     people: Mapped[int] = mapped_column(Integer)
     is_part: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class UnitLetterhead(Model):
+    """How a unit heads and signs its documents; without a row its names and the usual margins hold.
+
+    `recipients` has one a line; margins are millimetres.
+    """
+
+    __tablename__ = "unit_letterhead"
+    __table_args__ = (
+        CheckConstraint(
+            "margin_top BETWEEN 0 AND 60 AND margin_bottom BETWEEN 0 AND 60"
+            " AND margin_left BETWEEN 0 AND 60 AND margin_right BETWEEN 0 AND 60",
+            name="margins",
+        ),
+    )
+
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("unit.id", ondelete="CASCADE"), primary_key=True
+    )
+    superior: Mapped[str] = mapped_column(String(200), default="")
+    issuer: Mapped[str] = mapped_column(String(200), default="")
+    motto: Mapped[str] = mapped_column(String(200), default="")
+    place: Mapped[str] = mapped_column(String(80), default="")
+    symbol: Mapped[str] = mapped_column(String(40), default="")
+    authority: Mapped[str] = mapped_column(String(120), default="")
+    post: Mapped[str] = mapped_column(String(120), default="")
+    signer: Mapped[str] = mapped_column(String(120), default="")
+    recipients: Mapped[str] = mapped_column(String(1000), default="")
+    margin_top: Mapped[int] = mapped_column(Integer, default=25)
+    margin_bottom: Mapped[int] = mapped_column(Integer, default=25)
+    margin_left: Mapped[int] = mapped_column(Integer, default=35)
+    margin_right: Mapped[int] = mapped_column(Integer, default=15)

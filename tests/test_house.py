@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SPREADSHEETS = {"openpyxl", "xlsxwriter", "python_calamine", "defusedxml"}
+SPREADSHEETS = {"openpyxl", "docx", "xlsxwriter", "python_calamine", "defusedxml"}
 WEB_LIBRARIES = {
     "flask", "flask_babel", "flask_login", "flask_wtf", "wtforms", "werkzeug",
     "babel", "markupsafe", "jinja2", "segno",

@@ -42,6 +42,7 @@ ENTITY_NAMES = {
     "history_step": said(N_("Bước viết lịch sử")),
     "leader_visit": said(N_("Lãnh đạo dự sinh hoạt")),
     "unit_change": said(N_("Quyết định về đơn vị")),
+    "letterhead": said(N_("Trình bày văn bản")),
     "class_plan": said(N_("Kế hoạch mở lớp")),
     "notice": said(N_("Thông báo về dữ liệu cá nhân")),
     "retention": said(N_("Thời hạn lưu")),

@@ -1,15 +1,17 @@
 """The units' pages: both trees on any day, one unit and its history, and the forms that change it."""
 
+from dataclasses import fields
 from datetime import date
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from wtforms import BooleanField, IntegerField, SelectField, StringField
+from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 
 from rules.days import local_day, written_day
 from rules.refusals import N_, Malformed, NotFound
-from services import unit_changes, units
+from services import letterheads, unit_changes, units
+from services.letterheads import LetterheadFields
 from services.unit_changes import KindFacts
 from web.fields import DayField, at_most, attempt, between, choices, id_or_none, needed, said
 from web.form_sentences import Form
@@ -304,6 +306,56 @@ def end(unit_id: int) -> ResponseReturnValue:
     ):
         return _edit_page(unit_id, {"end": form}, 422)
     return _done(unit_id, _("Đã ghi ngày ngừng hoạt động."))
+
+
+class LetterheadForm(Form):
+    """How a unit heads and signs its documents; empty means what follows from its name."""
+
+    superior = StringField(said(N_("Cơ quan cấp trên (dòng đầu bên trái)")), [at_most(200)])
+    issuer = StringField(said(N_("Cơ quan ban hành")), [at_most(200)])
+    motto = StringField(said(N_("Dòng đầu bên phải")), [at_most(200)])
+    place = StringField(said(N_("Địa danh")), [at_most(80)])
+    symbol = StringField(said(N_("Ký hiệu cơ quan trong số văn bản")), [at_most(40)])
+    authority = StringField(said(N_("Thẩm quyền ký (T/M …)")), [at_most(120)])
+    post = StringField(said(N_("Chức vụ người ký")), [at_most(120)])
+    signer = StringField(said(N_("Họ tên người ký")), [at_most(120)])
+    recipients = TextAreaField(said(N_("Nơi nhận, mỗi dòng một nơi")), [at_most(1000)])
+    margin_top = IntegerField(said(N_("Lề trên (mm)")), [between(10, 60)])
+    margin_bottom = IntegerField(said(N_("Lề dưới (mm)")), [between(10, 60)])
+    margin_left = IntegerField(said(N_("Lề trái (mm)")), [between(10, 60)])
+    margin_right = IntegerField(said(N_("Lề phải (mm)")), [between(10, 60)])
+
+
+@bp.get("/<int:unit_id>/letterhead")
+@requires("staff")
+def edit_letterhead(unit_id: int) -> ResponseReturnValue:
+    """The form of a unit's letterhead."""
+    kept = letterheads.letterhead_fields(unit_id, now=now(), by=current_actor())
+    return _letterhead_page(unit_id, LetterheadForm(obj=kept), 200)
+
+
+def _letterhead_page(unit_id: int, form: LetterheadForm, status: int) -> ResponseReturnValue:
+    unit = units.unit_page(unit_id, on=local_day(now()), by=current_actor())
+    return render_template("units/letterhead.html", unit=unit, form=form), status
+
+
+@bp.post("/<int:unit_id>/letterhead")
+@requires("staff")
+def save_letterhead(unit_id: int) -> ResponseReturnValue:
+    """Keep a unit's letterhead."""
+    form = LetterheadForm()
+    names = [field.name for field in fields(LetterheadFields)]
+    if not form.validate() or not attempt(
+        form,
+        lambda: letterheads.save_letterhead(
+            unit_id,
+            LetterheadFields(**{name: form[name].data for name in names}),
+            now=now(),
+            by=current_actor(),
+        ),
+    ):
+        return _letterhead_page(unit_id, form, 422)
+    return _done(unit_id, _("Đã ghi cách trình bày văn bản."))
 
 
 @bp.get("/kinds")

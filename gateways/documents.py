@@ -1,0 +1,379 @@
+"""Documents (.docx) in the Party's layout: head left and right, number, title, blocks, recipients.
+
+The layout follows Guidance 36-HD/VPTW as far as it could be read (number and symbol without the
+year, "Nơi nhận", A4, Times New Roman); margins and heads are values of the issuing unit. Nothing
+comes from a file of somebody else: python-docx's own empty document is filled.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from docx import Document
+from docx.enum.section import WD_ORIENT
+from docx.enum.table import WD_TABLE_ALIGNMENT
+from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Mm, Pt
+
+TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+FONT = "Times New Roman"
+BODY_SIZE, TABLE_SIZE, SMALL_SIZE = 14, 12, 11
+ALIGNMENTS = {
+    "left": WD_ALIGN_PARAGRAPH.LEFT,
+    "center": WD_ALIGN_PARAGRAPH.CENTER,
+    "right": WD_ALIGN_PARAGRAPH.RIGHT,
+    "justify": WD_ALIGN_PARAGRAPH.JUSTIFY,
+}
+A4_WIDTH, A4_HEIGHT = 210, 297
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """How one unit heads its documents; lengths in millimetres.
+
+    `motto` stands on the right ("ĐẢNG CỘNG SẢN VIỆT NAM"); a Political Centre may have another.
+    """
+
+    superior: str = ""
+    issuer: str = ""
+    motto: str = "ĐẢNG CỘNG SẢN VIỆT NAM"
+    place: str = ""
+    symbol: str = ""
+    authority: str = ""
+    post: str = ""
+    signer: str = ""
+    recipients: tuple[str, ...] = ()
+    top: int = 25
+    bottom: int = 25
+    left: int = 35
+    right: int = 15
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+    bold: bool = False
+    italic: bool = False
+    align: str = "justify"
+    indent: bool = True
+    size: int = BODY_SIZE
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its head is repeated on every page and no row is broken. `widths` are shares.
+
+    `numbers` are the places of columns aligned right; a row that has one cell runs over all.
+    """
+
+    header: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+    widths: tuple[int, ...]
+    numbers: frozenset[int] = frozenset()
+    centred: frozenset[int] = frozenset()
+    row_height: int = 0
+    """The least height of a row in millimetres: rows to sign in need room."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture (PNG bytes) over so many millimetres, with the text that says what it shows."""
+
+    content: bytes
+    width: int
+    alternative: str
+
+
+@dataclass(frozen=True)
+class PageBreak:
+    """What follows begins on a new page."""
+
+
+Block = Text | Grid | Picture | PageBreak
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One document: `kind` and `subject` are its title; the system only ever prints drafts."""
+
+    letterhead: Letterhead
+    kind: str
+    subject: str
+    blocks: tuple[Block, ...]
+    on: date | None = None
+    symbol: str = ""
+    addressee: str = ""
+    is_draft: bool = True
+    landscape: bool = False
+    foot: str = ""
+    """Who exported it and when."""
+    signs: bool = True
+    recipients: tuple[str, ...] = field(default=())
+
+
+def docx(papers: Sequence[Paper]) -> bytes:
+    """The papers in one file, each on a new page (a mail merge is a list of papers)."""
+    document = Document()
+    _prepare_styles(document)
+    for place, paper in enumerate(papers):
+        section = document.sections[0] if place == 0 else document.add_section()
+        _set_page(section, paper)
+        _write(document, paper)
+    properties = document.core_properties
+    properties.author = properties.last_modified_by = ""
+    properties.title = f"{papers[0].kind} {papers[0].subject}".strip()[:200] if papers else ""
+    properties.language = "vi-VN"
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def party_date(place: str, on: date | None) -> str:
+    """ "Lam Sơn, ngày 03 tháng 4 năm 2026": days padded below 10, months only 1 and 2."""
+    where = f"{place}, " if place else ""
+    if on is None:
+        return f"{where}ngày      tháng      năm"
+    month = f"{on.month:02}" if on.month < 3 else str(on.month)
+    return f"{where}ngày {on.day:02} tháng {month} năm {on.year}"
+
+
+def _prepare_styles(document: Any) -> None:
+    style = document.styles["Normal"]
+    style.font.name, style.font.size = FONT, Pt(BODY_SIZE)
+    fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
+    for script in ("w:ascii", "w:hAnsi", "w:eastAsia", "w:cs"):
+        fonts.set(qn(script), FONT)
+    style.paragraph_format.space_after = Pt(0)
+
+
+def _set_page(section: Any, paper: Paper) -> None:
+    head = paper.letterhead
+    width, height = (A4_HEIGHT, A4_WIDTH) if paper.landscape else (A4_WIDTH, A4_HEIGHT)
+    section.orientation = WD_ORIENT.LANDSCAPE if paper.landscape else WD_ORIENT.PORTRAIT
+    section.page_width, section.page_height = Mm(width), Mm(height)
+    section.top_margin, section.bottom_margin = Mm(head.top), Mm(head.bottom)
+    section.left_margin, section.right_margin = Mm(head.left), Mm(head.right)
+    section.different_first_page_header_footer = True
+    section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
+    section.first_page_footer.is_linked_to_previous = False
+    _write_page_number(section)
+    for footer in (section.footer, section.first_page_footer):
+        line = footer.paragraphs[0]
+        line.alignment = WD_ALIGN_PARAGRAPH.LEFT
+        _run(line, paper.foot, size=9, italic=True)
+
+
+def _write_page_number(section: Any) -> None:
+    """Centred at the top from the second page on; each paper counts from one."""
+    line = section.header.paragraphs[0]
+    line.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
+        run = line.add_run()
+        if kind:
+            mark = OxmlElement("w:fldChar")
+            mark.set(qn("w:fldCharType"), kind)
+        else:
+            mark = OxmlElement("w:instrText")
+            mark.text = text
+        run._r.append(mark)
+    numbering = OxmlElement("w:pgNumType")
+    numbering.set(qn("w:start"), "1")
+    section._sectPr.append(numbering)
+
+
+def _write(document: Any, paper: Paper) -> None:
+    _write_head(document, paper)
+    if paper.kind:
+        title = _line(document, paper.kind, bold=True, align="center", size=16, before=12)
+        title.paragraph_format.keep_with_next = True
+    if paper.subject:
+        _line(document, paper.subject, bold=True, align="center", after=6)
+        _line(document, "–––––––––", align="center", after=6)
+    if paper.addressee:
+        _line(document, paper.addressee, align="center", after=6)
+    for block in paper.blocks:
+        _write_block(document, paper, block)
+    if paper.signs:
+        _write_signature(document, paper)
+
+
+def _usable_width(paper: Paper) -> float:
+    width = A4_HEIGHT if paper.landscape else A4_WIDTH
+    return width - paper.letterhead.left - paper.letterhead.right
+
+
+def _write_head(document: Any, paper: Paper) -> None:
+    """Left who issues, with a star and the number; right the motto, a line, place and day."""
+    head, width = paper.letterhead, _usable_width(paper)
+    table = _plain_table(document, (width * 0.46, width * 0.54))
+    left, right = table.rows[0].cells
+    _cell_line(left, head.superior, first=True)
+    _cell_line(left, head.issuer, bold=True)
+    _cell_line(left, "*")
+    if paper.symbol:
+        _cell_line(left, f"Số      -{paper.symbol}")
+    _cell_line(right, head.motto, first=True, bold=True, size=15, underline=True)
+    _cell_line(right, party_date(head.place, paper.on), italic=True)
+    if paper.is_draft:
+        _cell_line(right, "DỰ THẢO", bold=True, size=12)
+
+
+def _write_signature(document: Any, paper: Paper) -> None:
+    """Recipients on the left, who signs on the right; the two stay on one page."""
+    head, width = paper.letterhead, _usable_width(paper)
+    _line(document, "", size=6)
+    table = _plain_table(document, (width * 0.5, width * 0.5))
+    left, right = table.rows[0].cells
+    recipients = paper.recipients or head.recipients
+    if recipients:
+        line = _cell_line(left, "Nơi nhận:", first=True, align="left", size=12, underline=True)
+        line.paragraph_format.keep_with_next = True
+        for recipient in recipients:
+            _cell_line(left, f"- {recipient}", align="left", size=SMALL_SIZE)
+    _cell_line(right, head.authority, first=True, bold=True)
+    _cell_line(right, head.post, bold=True)
+    for _space in range(4):
+        _cell_line(right, "")
+    _cell_line(right, head.signer, bold=True)
+
+
+def _write_block(document: Any, paper: Paper, block: Block) -> None:
+    if isinstance(block, Text):
+        line = _line(
+            document,
+            block.text,
+            bold=block.bold,
+            italic=block.italic,
+            align=block.align,
+            size=block.size,
+            after=6,
+        )
+        if block.indent:
+            line.paragraph_format.first_line_indent = Mm(10)
+        line.paragraph_format.keep_with_next = block.bold
+    elif isinstance(block, Grid):
+        _write_grid(document, paper, block)
+    elif isinstance(block, Picture):
+        document.add_picture(io.BytesIO(block.content), width=Mm(block.width))
+        document.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
+        document.inline_shapes[-1]._inline.docPr.set("descr", block.alternative)
+    else:
+        document.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
+
+
+def _write_grid(document: Any, paper: Paper, grid: Grid) -> None:
+    table = document.add_table(rows=0, cols=len(grid.header), style="Table Grid")
+    table.alignment = WD_TABLE_ALIGNMENT.CENTER
+    table.autofit = False
+    total = sum(grid.widths)
+    widths = [Mm(_usable_width(paper) * share / total) for share in grid.widths]
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
+    _add_row(table, grid, grid.header, widths, is_head=True)
+    for row in grid.rows:
+        _add_row(table, grid, row, widths, is_head=False)
+    _line(document, "", size=6)
+
+
+def _add_row(
+    table: Any, grid: Grid, values: Sequence[str], widths: Sequence[Any], *, is_head: bool
+) -> None:
+    row = table.add_row()
+    settings = row._tr.get_or_add_trPr()
+    settings.append(OxmlElement("w:cantSplit"))
+    if is_head:
+        settings.append(OxmlElement("w:tblHeader"))
+    elif grid.row_height:
+        row.height = Mm(grid.row_height)
+    cells = row.cells
+    for cell, width in zip(cells, widths, strict=True):
+        cell.width = width
+    if len(values) == 1 and len(cells) > 1:
+        merged = cells[0].merge(cells[-1])
+        _cell_line(merged, values[0], first=True, bold=True, align="left", size=TABLE_SIZE)
+        return
+    for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
+        align = "left"
+        if is_head or place in grid.centred:
+            align = "center"
+        elif place in grid.numbers:
+            align = "right"
+        for turn, text in enumerate(value.split("\n")):
+            _cell_line(cell, text, first=turn == 0, bold=is_head, align=align, size=TABLE_SIZE)
+
+
+def _plain_table(document: Any, widths: tuple[float, ...]) -> Any:
+    """A table without lines, for what stands side by side."""
+    table = document.add_table(rows=1, cols=len(widths))
+    table.autofit = False
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = Mm(width)
+    for cell, width in zip(table.rows[0].cells, widths, strict=True):
+        cell.width = Mm(width)
+    return table
+
+
+def _cell_line(
+    cell: Any,
+    text: str,
+    *,
+    first: bool = False,
+    bold: bool = False,
+    italic: bool = False,
+    underline: bool = False,
+    align: str = "center",
+    size: int = BODY_SIZE,
+) -> Any:
+    line = cell.paragraphs[0] if first else cell.add_paragraph()
+    line.alignment = ALIGNMENTS[align]
+    _run(line, text, bold=bold, italic=italic, size=size, underline=underline)
+    return line
+
+
+def _line(
+    document: Any,
+    text: str,
+    *,
+    bold: bool = False,
+    italic: bool = False,
+    align: str = "left",
+    size: int = BODY_SIZE,
+    before: int = 0,
+    after: int = 0,
+) -> Any:
+    line = document.add_paragraph()
+    line.alignment = ALIGNMENTS[align]
+    line.paragraph_format.space_before, line.paragraph_format.space_after = Pt(before), Pt(after)
+    _run(line, text, bold=bold, italic=italic, size=size)
+    return line
+
+
+def _run(
+    line: Any,
+    text: str,
+    *,
+    bold: bool = False,
+    italic: bool = False,
+    underline: bool = False,
+    size: int = BODY_SIZE,
+) -> None:
+    run = line.add_run(printable(text))
+    run.bold, run.italic, run.underline = bold, italic, underline
+    run.font.size = Pt(size)
+    run.font.name = FONT
+
+
+def printable(text: str) -> str:
+    """The text without what XML cannot hold: a pasted control character must not break a file."""
+    return "".join(
+        sign
+        for sign in text
+        if sign in "\t\n" or (ord(sign) >= 32 and ord(sign) not in (0xFFFE, 0xFFFF))
+    )
