@@ -67,5 +67,9 @@ def configure(style: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     # A batch that takes longer than its interval makes APScheduler warn of every tick it skips.
-    for name, level in (("apscheduler", logging.ERROR), ("werkzeug", logging.WARNING)):
+    for name, level in (
+        ("apscheduler", logging.ERROR),
+        ("werkzeug", logging.WARNING),
+        ("alembic", logging.WARNING),
+    ):
         logging.getLogger(name).setLevel(level)

@@ -66,8 +66,9 @@ ROOMS = {
             "gateways",
             "planner",
             "rules",
+            "migrations",
         },
-        {"sqlalchemy", "alembic", "psycopg", "time_machine"},
+        {"sqlalchemy", "alembic", "psycopg", "time_machine", "apsw"},
     ),
 }
 
