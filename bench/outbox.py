@@ -29,7 +29,7 @@ from app import create_app
 from gateways.smtp import SmtpSettings, SmtpTransport
 from models import Invitation, Meeting, Membership, OutgoingMessage, Person, Unit, db
 from rules.permissions import SYSTEM
-from services import outbox
+from services import sending
 from services.meetings import publish_meetings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,7 +85,7 @@ def measure(invited: int, sent: int, port: int) -> None:
     tell("enqueued", seconds=round(took, 2), messages=db.session.scalar(waiting) or 0)
     transport = SmtpTransport(SmtpSettings("127.0.0.1", port, starttls=False))
     began, done = time.perf_counter(), 0
-    while done < sent and (now_sent := outbox.send_due(transport, clock=clock, most=200).sent):
+    while done < sent and (now_sent := sending.send_due(transport, clock=clock, most=200).sent):
         done += now_sent
     ours = done / (time.perf_counter() - began)
     transport.close()

@@ -23,6 +23,7 @@ def status(as_json: bool) -> None:
         "sent": counts.sent,
         "failed": counts.failed,
         "dead": counts.dead,
+        "in_doubt": counts.in_doubt,
         "oldest_due_at": oldest,
     }
     if as_json:

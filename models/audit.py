@@ -91,12 +91,16 @@ class JobRun(Model):
 
 
 class ClockTick(Model):
-    """When the scheduler last ticked, one row a clock; read by /healthz and the banner."""
+    """When the scheduler last ticked, one row a clock; read by /healthz and the banner.
+
+    `trouble` says what is wrong with it: a job that hangs or keeps failing, a clock set wrongly.
+    """
 
     __tablename__ = "clock_tick"
 
     clock: Mapped[str] = mapped_column(String(80), primary_key=True)
     ticked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    trouble: Mapped[str] = mapped_column(String(500), default="", server_default="")
 
 
 class Setting(Model):

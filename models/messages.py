@@ -23,12 +23,14 @@ class OutgoingMessage(Model):
     `body` is the whole message as it goes out (bytes, CRLF), so that a repeated try is identical.
     `dedup_key` makes one cause one message. Messages of one `bundle` (the meetings of a course, to
     one person) leave as one letter. A claim holds the lease until `lease_until` under
-    `lease_token`. `sequence` is the meeting's SEQUENCE the message speaks of.
+    `lease_token`. `doubts` counts the tries that ended without an answer after the last byte;
+    `in_doubt` waits for a person to decide. `sequence` is the meeting's SEQUENCE the message speaks of.
     """
 
     __tablename__ = "outgoing_message"
     __table_args__ = (
-        Index("ix_outgoing_message_state_due_at", "state", "due_at"),
+        Index("ix_outgoing_message_state_priority_due_at", "state", "priority", "due_at"),
+        Index("ix_outgoing_message_sent_at", "sent_at"),
         Index("ix_outgoing_message_meeting_id_person_id", "meeting_id", "person_id"),
         Index("ix_outgoing_message_bundle", "bundle"),
     )
@@ -62,13 +64,22 @@ class OutgoingMessage(Model):
     bundle: Mapped[str | None] = mapped_column(String(80))
     state: Mapped[str] = mapped_column(
         one_of(
-            "message_state", "queued", "claimed", "sending", "sent", "failed", "dead", "dropped"
+            "message_state",
+            "queued",
+            "claimed",
+            "sending",
+            "sent",
+            "failed",
+            "dead",
+            "dropped",
+            "in_doubt",
         ),
         default="queued",
     )
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    doubts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lease_token: Mapped[str | None] = mapped_column(String(36))
     last_error: Mapped[str] = mapped_column(Text, default="")

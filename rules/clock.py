@@ -37,6 +37,29 @@ class Hourly:
         yield now.replace(minute=0, second=0, microsecond=0)
 
 
+JUMP = timedelta(days=1)
+LONG_SILENCE = timedelta(days=7)
+SKEW = timedelta(seconds=60)
+
+
+def jumps(passed: timedelta, steady: timedelta) -> bool:
+    """Whether the wall clock leapt ahead by a day or more while `steady` really passed."""
+    return passed - steady >= JUMP
+
+
+def was_silent_too_long(last_tick_at: datetime | None, now: datetime) -> bool:
+    """Whether a clock that starts finds the last sign of life too long ago to be believed.
+
+    Three days without power are caught up with; a week, or years, may be a wrong clock.
+    """
+    return last_tick_at is not None and now - last_tick_at > LONG_SILENCE
+
+
+def is_put_back(before: datetime, after: datetime, now: datetime) -> bool:
+    """Whether a clock that had leapt from `before` to `after` shows a time near `before` again."""
+    return now - before < after - now
+
+
 def is_silent(last_tick_at: datetime | None, now: datetime) -> bool:
     """Whether the clock has been silent for too long; it then sends nothing."""
     return last_tick_at is None or now - last_tick_at > SILENT_AFTER

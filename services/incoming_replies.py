@@ -37,7 +37,7 @@ from rules.replies import (
     stamp_of,
     token_in,
 )
-from services import access, audit, installation, outbox
+from services import access, audit, installation, sending
 from services.clock import first_run
 from services.meeting_facts import OFF_STATES
 from services.office import office
@@ -403,7 +403,7 @@ def _take_bounce(session: Session, row: IncomingReply, bounce: Bounce, now: date
     row.speaker_id = message.speaker_id
     if message.person_id is None:
         return Judgement("for_review", "speaker_bounce")
-    outbox.mark_address(session, message, now)
+    sending.mark_address(session, message, now)
     audit.record(
         session,
         now=now,

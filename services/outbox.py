@@ -1,53 +1,34 @@
 """The outbox: mail is written with its cause, claimed under a lease, sent, and accounted for."""
 
-import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from email import message_from_bytes
 from email.policy import default as readable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased, undefer
+from sqlalchemy.orm import Session, undefer
 
 from gateways.errors import GatewayError
 from gateways.mail import Envelope, Letter, Mailbox, compose, message_id
-from gateways.smtp import Transport
-from models import CallListEntry, Invitation, Meeting, Model, OutgoingMessage, Person, Setting
+from models import Meeting, Model, OutgoingMessage, Setting
 from rules.days import local_day
-from rules.outbox import (
-    CALENDAR_KINDS,
-    LEASE,
-    PROBE_WAIT,
-    Verdict,
-    after_doubt,
-    after_failure,
-    allowance,
-)
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound, Refusal
-from services import access, audit, bundles, installation, letters
+from services import access, audit, letters
 from services.meeting_facts import organizer_of
 from services.office import office
 from services.transaction import reading, writing
 
 WAITING = ("queued", "failed")
+OPEN = ("queued", "failed", "dead", "in_doubt")
+"""States in which a person can still decide: send again, or stop."""
 UNFINISHED = ("queued", "failed", "claimed", "sending")
-BATCH = 50
 PAUSE_KEY = "mail_paused_until"
 TROUBLE_KEY = "mail_trouble"
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What one round of sending did."""
-
-    sent: int = 0
-    failed: int = 0
-    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +40,7 @@ class Counts:
     sent: int
     failed: int
     dead: int
+    in_doubt: int
     oldest_due_at: datetime | None
 
 
@@ -207,344 +189,8 @@ def drop_waiting(session: Session, meeting_id: int, kinds: tuple[str, ...], why:
     )
 
 
-def send_due(
-    transport: Transport,
-    *,
-    clock: Callable[[], datetime],
-    most: int = 200,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Sent:
-    """Send what is due, one message at a time, until done, over the rate, or asked to stop.
-
-    Each message is claimed under a lease and marked `sending` in its own commit just before its
-    first byte leaves; a clean stop finishes the message in hand and gives the others back.
-    """
-    if installation.holds_mail():
-        return Sent()
-    token = str(uuid.uuid4())
-    sent = failed = dropped = 0
-    claimed = _claim(token, now=clock(), most=most)
-    for one in claimed:
-        if stopping():
-            _give_back(token)
-            break
-        outcome = _send_one(transport, one, token, clock)
-        sent += outcome == "sent"
-        dropped += outcome == "dropped"
-        failed += outcome in ("failed", "dead", "paused")
-        if outcome == "paused":
-            _give_back(token)
-            break
-    return Sent(sent, failed, dropped)
-
-
-def _claim(token: str, *, now: datetime, most: int) -> list[int]:
-    """Take the next messages for this sender; nobody else touches them until the lease ends."""
-    with writing() as session:
-        _recover(session, now)
-        paused = session.get(Setting, PAUSE_KEY)
-        if paused is not None and paused.value and datetime.fromisoformat(paused.value) > now:
-            return []
-        last_minute = session.scalar(
-            select(func.count()).where(OutgoingMessage.sent_at > now - timedelta(minutes=1))
-        )
-        limit = allowance(last_minute or 0, office().mail_rate_per_minute, min(most, BATCH))
-        ids = list(
-            session.scalars(
-                select(OutgoingMessage.id)
-                .where(
-                    OutgoingMessage.state.in_(WAITING),
-                    OutgoingMessage.due_at <= now,
-                    ~_earlier_unfinished(),
-                    ~_earlier_in_bundle(),
-                )
-                .order_by(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
-        )
-        session.execute(
-            update(OutgoingMessage)
-            .where(OutgoingMessage.id.in_([*ids, *_companions(session, ids)]))
-            .values(state="claimed", lease_token=token, lease_until=now + LEASE)
-            .execution_options(synchronize_session=False)
-        )
-        return ids
-
-
-def _earlier_in_bundle() -> ColumnElement[bool]:
-    """An earlier message of the same bundle is unfinished: it takes this one along."""
-    earlier = aliased(OutgoingMessage)
-    return and_(
-        OutgoingMessage.bundle.is_not(None),
-        exists().where(
-            earlier.bundle == OutgoingMessage.bundle,
-            earlier.id < OutgoingMessage.id,
-            earlier.state.in_(UNFINISHED),
-        ),
-    )
-
-
-def _companions(session: Session, ids: Sequence[int]) -> list[int]:
-    """The messages that leave in one letter with these."""
-    bundles = select(OutgoingMessage.bundle).where(
-        OutgoingMessage.id.in_(ids), OutgoingMessage.bundle.is_not(None)
-    )
-    return list(
-        session.scalars(
-            select(OutgoingMessage.id).where(
-                OutgoingMessage.bundle.in_(bundles),
-                OutgoingMessage.id.not_in(ids),
-                OutgoingMessage.state.in_(WAITING),
-                ~_earlier_unfinished(),
-            )
-        )
-    )
-
-
-def _earlier_unfinished() -> ColumnElement[bool]:
-    """An earlier calendar message about the same meeting to the same person is still on its way.
-
-    This keeps a CANCEL behind its REQUEST whatever happens to the first.
-    """
-    return and_(OutgoingMessage.kind.in_(CALENDAR_KINDS), or_(_waits(False), _waits(True)))
-
-
-def _waits(for_speaker: bool) -> ColumnElement[bool]:
-    """One of the two questions; asked apart, each is one look into the index."""
-    earlier = aliased(OutgoingMessage)
-    if for_speaker:
-        same = and_(earlier.person_id.is_(None), earlier.speaker_id == OutgoingMessage.speaker_id)
-    else:
-        same = earlier.person_id == OutgoingMessage.person_id
-    return exists().where(
-        earlier.meeting_id == OutgoingMessage.meeting_id,
-        same,
-        earlier.id < OutgoingMessage.id,
-        earlier.kind.in_(CALENDAR_KINDS),
-        earlier.state.in_(UNFINISHED),
-    )
-
-
-def _recover(session: Session, now: datetime) -> None:
-    """Take back what a dead sender held: claimed goes back in line, sending is in doubt."""
-    lost = session.scalars(
-        select(OutgoingMessage)
-        .where(
-            OutgoingMessage.state.in_(("claimed", "sending")), OutgoingMessage.lease_until <= now
-        )
-        .with_for_update(skip_locked=True)
-    )
-    for message in lost:
-        if message.state == "claimed":
-            message.state = "queued"
-        else:
-            _doubt(session, message, now)
-        message.lease_token = message.lease_until = None
-
-
-def _doubt(session: Session, message: OutgoingMessage, now: datetime) -> None:
-    starts_at = session.scalar(select(Meeting.starts_at).where(Meeting.id == message.meeting_id))
-    verdict = after_doubt(message.kind, starts_at=starts_at, now=now)
-    message.state = verdict.state
-    message.due_at = verdict.due_at or message.due_at
-    message.last_error = "Không rõ đã tới nơi chưa: kết nối đứt sau khi gửi."
-
-
-def _send_one(transport: Transport, one: int, token: str, clock: Callable[[], datetime]) -> str:
-    prepared = _prepare(one, token, clock())
-    if prepared is None:
-        return "dropped"
-    content, address, ids = prepared
-
-    def mark() -> None:
-        _mark_sending(ids, token, content, clock())
-
-    try:
-        transport.send(office().mail_from, address, content, mark)
-    except GatewayError as error:
-        return _note_failure(ids, token, error, clock())
-    _note_sent(ids, token, clock())
-    return "sent"
-
-
-def _prepare(one: int, token: str, now: datetime) -> tuple[bytes, str, list[int]] | None:
-    """Look once more before a message leaves: is it still true, still wanted, still in time?
-
-    Gives its bytes, its address and the messages that leave in them; None when all were dropped,
-    with the reason on each row.
-    """
-    session = reading()
-    session.rollback()
-    messages = _held_together(session, one, token)
-    true: list[OutgoingMessage] = []
-    false: dict[int, str] = {}
-    for message in messages:
-        try:
-            letters.check(session, message, now=now)
-            true.append(message)
-        except letters.NoLongerTrue as reason:
-            false[message.id] = str(reason)
-    prepared, trouble = None, None
-    if true:
-        try:
-            content = bundles.content_of(session, true, now=now)
-            prepared = content, true[0].to_address, [message.id for message in true]
-        except GatewayError as error:
-            trouble = error
-    for one_id, why in false.items():
-        _finish(one_id, token, state="dropped", last_error=why)
-    if trouble is not None:
-        _note_failure([message.id for message in true], token, trouble, now)
-    return prepared
-
-
-def _held_together(session: Session, one: int, token: str) -> Sequence[OutgoingMessage]:
-    """The message and those that leave with it, as this sender holds them, oldest first."""
-    bundle = select(OutgoingMessage.bundle).where(OutgoingMessage.id == one).scalar_subquery()
-    return session.scalars(
-        select(OutgoingMessage)
-        .where(
-            or_(OutgoingMessage.id == one, OutgoingMessage.bundle == bundle),
-            OutgoingMessage.lease_token == token,
-        )
-        .order_by(OutgoingMessage.id)
-        .options(undefer(OutgoingMessage.body))
-        .execution_options(populate_existing=True)
-    ).all()
-
-
-def _finish(one: int, token: str, **values: object) -> None:
-    """Write a message's outcome, only while this sender still holds it."""
-    with writing() as session:
-        session.execute(_held(one, token).values(lease_token=None, lease_until=None, **values))
-
-
-def _held(one: int, token: str) -> Any:
-    return (
-        update(OutgoingMessage)
-        .where(OutgoingMessage.id == one, OutgoingMessage.lease_token == token)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _mark_sending(ids: list[int], token: str, content: bytes, now: datetime) -> None:
-    """Commit that the first byte is about to leave; a sender that lost its lease stops here.
-
-    The bytes are kept with the first message of a bundle.
-    """
-    with writing() as session:
-        for one in ids:
-            held = session.scalar(
-                _held(one, token)
-                .values(
-                    state="sending",
-                    body=content if one == ids[0] else b"",
-                    lease_until=now + LEASE,
-                    attempts=OutgoingMessage.attempts + 1,
-                )
-                .returning(OutgoingMessage.id)
-            )
-            if held is None:
-                raise GatewayError("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
-
-
-def _note_sent(ids: list[int], token: str, now: datetime) -> None:
-    with writing() as session:
-        for message in _still_held(session, ids, token):
-            message.state, message.sent_at = "sent", now
-            message.lease_token = message.lease_until = None
-            message.last_error = ""
-            if message.kind in CALENDAR_KINDS and message.person_id is not None:
-                session.execute(
-                    update(Invitation)
-                    .where(
-                        Invitation.meeting_id == message.meeting_id,
-                        Invitation.person_id == message.person_id,
-                    )
-                    .values(last_sent_sequence=message.sequence, last_told_at=now)
-                    .execution_options(synchronize_session=False)
-                )
-        _set(session, PAUSE_KEY, "")
-        _set(session, TROUBLE_KEY, "")
-
-
-def _still_held(session: Session, ids: list[int], token: str) -> Sequence[OutgoingMessage]:
-    return session.scalars(
-        select(OutgoingMessage)
-        .where(OutgoingMessage.id.in_(ids), OutgoingMessage.lease_token == token)
-        .order_by(OutgoingMessage.id)
-    ).all()
-
-
-def _note_failure(ids: list[int], token: str, error: GatewayError, now: datetime) -> str:
-    """Write why a message did not leave, and decide what becomes of it and its bundle."""
-    with writing() as session:
-        if error.everyone:
-            _set(session, PAUSE_KEY, (now + PROBE_WAIT).isoformat())
-            _set(session, TROUBLE_KEY, str(error))
-            return "paused"
-        messages = _still_held(session, ids, token)
-        spread = random.random()
-        for message in messages:
-            message.last_error = str(error)
-            message.lease_token = message.lease_until = None
-            if error.in_doubt:
-                _doubt(session, message, now)
-                continue
-            if message.state != "sending":
-                message.attempts += 1
-            _apply(
-                message,
-                after_failure(message.attempts, permanent=error.permanent, now=now, spread=spread),
-            )
-        if messages and error.bad_address and not error.in_doubt:
-            mark_address(session, messages[0], now)
-        return messages[0].state if messages else "failed"
-
-
-def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
-    message.state = verdict.state
-    message.due_at = verdict.due_at or message.due_at
-
-
-def mark_address(session: Session, message: OutgoingMessage, now: datetime) -> None:
-    """An address that does not exist: flag the person and put the news on the call list."""
-    person = session.get(Person, message.person_id) if message.person_id else None
-    if person is None or message.meeting_id is None:
-        return
-    if person.email_failing_since is None:
-        person.email_failing_since = now
-    unit_id = session.scalar(
-        select(Invitation.unit_id).where(
-            Invitation.meeting_id == message.meeting_id, Invitation.person_id == person.id
-        )
-    )
-    row = {
-        "unit_id": unit_id,
-        "person_id": person.id,
-        "meeting_id": message.meeting_id,
-        "kind": "address_failing",
-        "dedup_key": f"address:{message.dedup_key}"[:200],
-        "text": f"Thư tới {message.to_address} bị trả lại. Hãy báo bằng điện thoại: "
-        f"{message.subject}"[:1000],
-        "created_at": now,
-    }
-    insert_new(session, CallListEntry, [row])
-
-
-def _give_back(token: str) -> None:
-    """Put claimed messages that have not left back in line."""
-    with writing() as session:
-        session.execute(
-            update(OutgoingMessage)
-            .where(OutgoingMessage.lease_token == token, OutgoingMessage.state == "claimed")
-            .values(state="queued", lease_token=None, lease_until=None)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _set(session: Session, key: str, value: str) -> None:
+def set_value(session: Session, key: str, value: str) -> None:
+    """Keep one of the outbox's own facts; an empty one is not written down."""
     row = session.get(Setting, key)
     if row is None:
         if value:
@@ -557,20 +203,44 @@ def retry(message_id: int, *, now: datetime, by: Actor) -> None:
     """Put a failed, dead or held message back in line, at once and with fresh attempts."""
     with writing() as session:
         message = _message(session, message_id, by, now)
-        if message.state not in ("failed", "dead", "queued"):
+        if message.state not in OPEN:
             raise Refusal(
                 N_("Thư số %(id)s đang ở trạng thái “%(state)s” nên không gửi lại được."),
                 id=message_id,
                 state=message.state,
             )
-        message.state, message.due_at, message.attempts = "queued", now, 0
+        message.state, message.due_at = "queued", now
+        message.attempts = message.doubts = 0
         message.lease_token = message.lease_until = None
-        _set(session, PAUSE_KEY, "")
+        set_value(session, PAUSE_KEY, "")
         audit.record(
             session,
             now=now,
             by=by,
             action="retried",
+            entity="outgoing_message",
+            entity_id=message.id,
+        )
+
+
+def stop(message_id: int, *, now: datetime, by: Actor) -> None:
+    """Give a message up that waits, failed or is in doubt: it will not be sent any more."""
+    with writing() as session:
+        message = _message(session, message_id, by, now)
+        if message.state not in OPEN:
+            raise Refusal(
+                N_("Thư số %(id)s đang ở trạng thái “%(state)s” nên không dừng được nữa."),
+                id=message_id,
+                state=message.state,
+            )
+        message.state = "dropped"
+        message.last_error = f"{by.name} dừng gửi. {message.last_error}".strip()
+        message.lease_token = message.lease_until = None
+        audit.record(
+            session,
+            now=now,
+            by=by,
+            action="stopped",
             entity="outgoing_message",
             entity_id=message.id,
         )
@@ -601,6 +271,7 @@ def counts(*, now: datetime) -> Counts:
         sent=by_state.get("sent", 0),
         failed=by_state.get("failed", 0),
         dead=by_state.get("dead", 0),
+        in_doubt=by_state.get("in_doubt", 0),
         oldest_due_at=oldest,
     )
 

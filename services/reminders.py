@@ -56,9 +56,15 @@ class _Due:
 
 
 def make_usual_rules(*, now: datetime) -> None:
-    """Remind 7 days, 1 day and 2 hours before, unless the board has rules of its own already."""
+    """Remind 7 days, 1 day and 2 hours before, unless the board has rules of its own already.
+
+    Two clocks that start together make them once: the hour is the slot.
+    """
     with writing() as session:
-        if session.scalar(select(ReminderRule.id).limit(1)) is None:
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if session.scalar(select(ReminderRule.id).limit(1)) is None and first_run(
+            session, "make_usual_rules", hour, now=now
+        ):
             session.add_all(
                 ReminderRule(kind=None, minutes_before=minutes, is_active=True)
                 for minutes in USUAL_MINUTES

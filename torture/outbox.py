@@ -120,7 +120,7 @@ class Play:
             for number in range(self.options.restarts)
         }
         for number in range(events):
-            time.sleep(self.made.random.uniform(0.15, 0.6))
+            self._let_them_work()
             if number in crash_at and self.made.cluster is not None:
                 self.restarted.append(time.monotonic())
                 self.made.cluster.crash()
@@ -128,6 +128,12 @@ class Play:
                 self._kill_one()
             else:
                 self._stop_one()
+
+    def _let_them_work(self) -> None:
+        """Some tenths of a second, and on a busy machine until a few more messages have left."""
+        before = len(taken(self.record))
+        time.sleep(self.made.random.uniform(0.15, 0.6))
+        wait_until(lambda: len(taken(self.record)) >= before + 2, 3, 0.05)
 
     def _kill_one(self) -> None:
         if self.made.random.random() < 0.15 and self.producer is not None:

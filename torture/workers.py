@@ -41,9 +41,9 @@ def run_scheduler(clock: FastClock, naive: bool = False) -> None:
         seconds = was.smtp.deadline_seconds / clock.speed
         smtp = replace(was.smtp, deadline_seconds=seconds, reply_seconds=seconds)
         use(replace(was, smtp=smtp))
-    scheduler = Clock(app, now=clock.now)
+    scheduler = Clock(app, now=clock.now, goes_by_database=False)
     if naive:
-        scheduler.transport = MarkFirst(scheduler.transport)
+        scheduler.transports = [MarkFirst(one) for one in scheduler.transports]
     scheduler.run()
 
 
@@ -69,6 +69,10 @@ class MarkFirst:
             return self._transport.send(sender, recipient, content, lambda: None)
         except Exception:  # noqa: BLE001  # the fault this class stands for
             return "250 believed"
+
+    def hurry(self, seconds: float) -> None:
+        """Pass it on."""
+        self._transport.hurry(seconds)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -14,7 +14,7 @@ bp = Blueprint("invitations", __name__)
 
 PAGE_SIZE = 50
 MOST_PAGES = 100_000
-STATES = ("queued", "failed", "dead", "sent", "dropped")
+STATES = ("queued", "failed", "dead", "in_doubt", "sent", "dropped")
 
 
 @bp.get("/invitations/")
@@ -58,6 +58,15 @@ def resend(message_id: int) -> ResponseReturnValue:
     """Put a failed message back in line."""
     outbox.retry(message_id, now=now(), by=current_actor())
     flash(_("Đã xếp thư vào hàng gửi lại."), "good")
+    return redirect(url_for("invitations.show", message_id=message_id), 303)
+
+
+@bp.post("/invitations/<int:message_id>/stop")
+@requires("staff")
+def stop(message_id: int) -> ResponseReturnValue:
+    """Give a message up that has not left."""
+    outbox.stop(message_id, now=now(), by=current_actor())
+    flash(_("Đã dừng gửi thư này."), "good")
     return redirect(url_for("invitations.show", message_id=message_id), 303)
 
 

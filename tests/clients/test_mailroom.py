@@ -20,7 +20,7 @@ from gateways.replies import MAIL_BYTES
 from gateways.smtp import SmtpSettings, SmtpTransport
 from models import Invitation, Meeting
 from rules.permissions import SYSTEM
-from services import incoming_replies, invitations, outbox
+from services import incoming_replies, invitations, sending
 from services.meeting_facts import facts_of
 from services.transaction import writing
 from tests import reply_corpus
@@ -140,7 +140,7 @@ def client(server: Dovecot) -> Iterator[Client]:
 
 
 def send(client: Client, at: datetime) -> None:
-    while outbox.send_due(client.transport, clock=lambda: at).sent:
+    while sending.send_due(client.transport, clock=lambda: at).sent:
         pass
 
 

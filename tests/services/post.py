@@ -13,7 +13,7 @@ from sqlalchemy import select
 from gateways.errors import GatewayError
 from models import CallListEntry, Meeting, OutgoingMessage, db
 from rules.permissions import SYSTEM
-from services import invitations, outbox
+from services import invitations, sending
 from services.transaction import writing
 
 
@@ -36,6 +36,9 @@ class Postman:
         self.kept.append((recipient, content))
         return "250 kept"
 
+    def hurry(self, seconds: float) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -52,12 +55,12 @@ class Postman:
         ]
 
 
-def deliver(postman: Postman, at: datetime) -> outbox.Sent:
+def deliver(postman: Postman, at: datetime) -> sending.Sent:
     """Send everything that is due at that moment, batch after batch."""
-    total = outbox.Sent()
+    total = sending.Sent()
     while True:
-        one = outbox.send_due(postman, clock=lambda: at)
-        total = outbox.Sent(
+        one = sending.send_due(postman, clock=lambda: at)
+        total = sending.Sent(
             total.sent + one.sent, total.failed + one.failed, total.dropped + one.dropped
         )
         if not one.sent and not one.dropped:

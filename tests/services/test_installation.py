@@ -14,7 +14,7 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.permissions import SYSTEM
 from rules.refusals import NotAllowed
-from services import installation, outbox
+from services import installation, sending
 from services.office import office, use
 from services.transaction import writing
 from tests.services.post import Postman
@@ -81,10 +81,10 @@ def test_a_copy_sends_nothing_and_loses_nothing(folder: Path, tmp_path: Path) ->
             expires_at=NOW + timedelta(hours=1),
         )
     use(replace(office(), instance=tmp_path / "staging"))
-    assert outbox.send_due(post, clock=lambda: NOW) == outbox.Sent()
+    assert sending.send_due(post, clock=lambda: NOW) == sending.Sent()
     assert post.kept == []
     installation.adopt(now=NOW, by=SYSTEM)
-    assert outbox.send_due(post, clock=lambda: NOW).sent == 1
+    assert sending.send_due(post, clock=lambda: NOW).sent == 1
 
 
 def test_only_an_administrator_adopts(folder: Path) -> None:

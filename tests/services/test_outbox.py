@@ -14,7 +14,7 @@ from gateways.mail import Letter, Mailbox
 from models import CallListEntry, Meeting, OutgoingMessage, Person
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound, Refusal
-from services import outbox
+from services import letters, outbox, sending
 from services.transaction import writing
 from tests.services.post import Postman, deliver, messages, publish
 from tests.world import NOW, World, add_meeting, build_world
@@ -88,7 +88,7 @@ def test_two_senders_at_once_send_everything_exactly_once(app: Flask, db: SQLAlc
 
     def work(postman: Postman) -> None:
         with app.app_context():
-            while outbox.send_due(postman, clock=lambda: NOW).sent:
+            while sending.send_due(postman, clock=lambda: NOW).sent:
                 pass
 
     threads = [threading.Thread(target=work, args=(postman,)) for postman in postmen]
@@ -121,7 +121,7 @@ def test_a_clean_stop_finishes_the_message_in_hand_and_nothing_goes_twice(
 ) -> None:
     notices(5)
     postman = Postman()
-    outbox.send_due(postman, clock=lambda: NOW, stopping=lambda: len(postman.kept) == 2)
+    sending.send_due(postman, clock=lambda: NOW, stopping=lambda: len(postman.kept) == 2)
     assert states(db) == ["sent", "sent", "queued", "queued", "queued"]
     deliver(postman, NOW)
     assert len(postman.kept) == 5
@@ -143,12 +143,12 @@ def test_a_sender_killed_in_mid_send_leaves_the_message_visible_and_the_rest_wai
             raise Killed
 
     with pytest.raises(Killed):
-        outbox.send_due(Dying(), clock=lambda: NOW)
+        sending.send_due(Dying(), clock=lambda: NOW)
     assert states(db) == ["sending", "claimed"]
     assert deliver(Postman(), NOW + timedelta(minutes=1)).sent == 0
     postman = Postman()
     deliver(postman, NOW + timedelta(minutes=6))
-    assert states(db) == ["dead", "sent"]
+    assert states(db) == ["in_doubt", "sent"]
     assert [address for address, _ in postman.kept] == ["b1@test.invalid"]
 
 
@@ -164,7 +164,7 @@ def test_a_calendar_message_in_doubt_goes_again_with_the_same_bytes(
             raise Killed
 
     with pytest.raises(Killed):
-        outbox.send_due(Dying(), clock=lambda: NOW)
+        sending.send_due(Dying(), clock=lambda: NOW)
     postman = Postman()
     deliver(postman, NOW + timedelta(minutes=6))
     assert lost[0] in [content for _, content in postman.kept]
@@ -181,7 +181,7 @@ def test_a_sender_whose_lease_was_taken_over_stops_before_the_first_byte(db: SQL
             return super().send(sender, recipient, content, before_data)
 
     late = Slow()
-    outbox.send_due(late, clock=lambda: NOW)
+    sending.send_due(late, clock=lambda: NOW)
     assert (len(slow.kept), len(late.kept)) == (1, 0)
     assert states(db) == ["sent"]
 
@@ -212,7 +212,7 @@ def test_a_mail_server_that_is_down_pauses_everything_and_burns_no_attempts(
     down = Postman()
     error = GatewayError("Không kết nối được máy chủ thư.", permanent=False, everyone=True)
     down.trouble = {f"b{number}@test.invalid": error for number in range(3)}
-    outbox.send_due(down, clock=lambda: NOW)
+    sending.send_due(down, clock=lambda: NOW)
     assert states(db) == ["queued"] * 3
     assert set(db.session.scalars(select(OutgoingMessage.attempts))) == {0}
     assert "máy chủ thư" in outbox.trouble()
@@ -220,6 +220,79 @@ def test_a_mail_server_that_is_down_pauses_everything_and_burns_no_attempts(
     assert deliver(healthy, NOW + timedelta(seconds=30)).sent == 0
     assert deliver(healthy, NOW + timedelta(seconds=90)).sent == 3
     assert outbox.trouble() == ""
+
+
+def test_broken_connections_open_the_breaker_at_the_fifth_and_one_probe_a_minute_goes(
+    db: SQLAlchemy,
+) -> None:
+    notices(12)
+    tried: list[str] = []
+    error = GatewayError("Máy chủ thư ngắt kết nối.", permanent=False, unavailable=True)
+
+    class Broken(Postman):
+        def send(self, sender, recipient, content, before_data):
+            tried.append(recipient)
+            raise error
+
+    sending.send_due(Broken(), clock=lambda: NOW)
+    assert len(tried) == 5
+    assert sending.send_due(Broken(), clock=lambda: NOW + timedelta(seconds=30)).failed == 0
+    later = NOW + timedelta(seconds=61)
+    assert sending.send_due(Broken(), clock=lambda: later).failed == 1
+    assert sending.send_due(Broken(), clock=lambda: later).failed == 0
+    db.session.rollback()
+    attempts = list(db.session.scalars(select(OutgoingMessage.attempts)))
+    assert sum(attempts) == 4
+    assert deliver(Postman(), NOW + timedelta(minutes=5)).sent == 12
+
+
+def test_a_row_that_cannot_be_composed_holds_up_no_other_and_is_dead_at_last(
+    db: SQLAlchemy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices(3)
+    whole = letters.check
+
+    def check(session, message, *, now):
+        if message.to_address == "b0@test.invalid":
+            raise ZeroDivisionError("hàng hỏng")
+        return whole(session, message, now=now)
+
+    monkeypatch.setattr(letters, "check", check)
+    assert deliver(Postman(), NOW).sent == 2
+    assert states(db) == ["failed", "sent", "sent"]
+    for number in range(1, 13):
+        deliver(Postman(), NOW + timedelta(hours=number))
+    assert states(db) == ["dead", "sent", "sent"]
+    row = db.session.scalars(select(OutgoingMessage).order_by(OutgoingMessage.id)).first()
+    assert row is not None
+    assert "hàng hỏng" in row.last_error
+
+
+def test_what_arrived_is_written_before_the_next_message_leaves(db: SQLAlchemy) -> None:
+    notices(3)
+    seen: list[list[str]] = []
+
+    class Watching(Postman):
+        def send(self, sender, recipient, content, before_data):
+            before_data()
+            seen.append(states(db))
+            return super().send(sender, recipient, content, lambda: None)
+
+    assert deliver(Watching(), NOW).sent == 3
+    assert seen == [
+        ["sending", "claimed", "claimed"],
+        ["sent", "sending", "claimed"],
+        ["sent", "sent", "sending"],
+    ]
+
+
+def test_a_message_can_be_stopped_until_it_has_left(db: SQLAlchemy) -> None:
+    notices(2)
+    outbox.stop(1, now=NOW, by=SYSTEM)
+    assert deliver(Postman(), NOW).sent == 1
+    assert states(db) == ["dropped", "sent"]
+    with pytest.raises(Refusal, match="sent"):
+        outbox.stop(2, now=NOW, by=SYSTEM)
 
 
 def test_an_address_that_does_not_exist_is_flagged_and_the_news_goes_by_phone(

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from models import CallListEntry, Invitation, Meeting, MeetingSpeaker, OutgoingMessage, Person
 from rules.permissions import SYSTEM
-from services import delivery, outbox
+from services import delivery, outbox, sending
 from services.letters import opt_out_url, reply_url
 from services.transaction import writing
 from tests.services.post import publish
@@ -122,7 +122,7 @@ def test_the_instructor_sees_the_calls_of_their_own_meeting(
 
 def test_mail_kept_here_is_readable_with_its_calendar(staff: FlaskClient, meeting: Meeting) -> None:
     transport = delivery.transport()
-    assert outbox.send_due(transport, clock=lambda: NOW).sent == 2
+    assert sending.send_due(transport, clock=lambda: NOW).sent == 2
     listing = staff.get("/mailbox/").get_data(as_text=True)
     assert "Mời: Học tập (" in listing
     mails = delivery.kept_mails(by=SYSTEM, now=NOW)
@@ -201,7 +201,7 @@ def test_reminders_are_stopped_by_the_letters_link(
 def test_links_in_the_letter_lead_to_these_pages(
     client: FlaskClient, meeting: Meeting, staff: FlaskClient
 ) -> None:
-    outbox.send_due(delivery.transport(), clock=lambda: NOW)
+    sending.send_due(delivery.transport(), clock=lambda: NOW)
     for kept in delivery.kept_mails(by=SYSTEM, now=NOW):
         full = delivery.kept_mail(kept.key, by=SYSTEM, now=NOW)
         if "Chi" not in full.recipient:
@@ -228,7 +228,7 @@ def test_staff_never_read_a_sign_in_link_or_another_wards_mail(
             now=NOW,
             expires_at=NOW + timedelta(minutes=10),
         )
-    assert outbox.send_due(delivery.transport(), clock=lambda: NOW).sent == 3
+    assert sending.send_due(delivery.transport(), clock=lambda: NOW).sent == 3
     mails = delivery.kept_mails(by=SYSTEM, now=NOW)
     (link,) = [mail for mail in mails if "đăng nhập" in mail.subject]
     assert len(mails) >= 3
@@ -249,7 +249,7 @@ def test_the_guest_list_says_who_was_told_and_who_answered(
     world: World,
     db: SQLAlchemy,
 ) -> None:
-    outbox.send_due(delivery.transport(), clock=lambda: NOW)
+    sending.send_due(delivery.transport(), clock=lambda: NOW)
     path = path_of(reply_url(f"i{chis(meeting, world, db).id}"))
     client.post(path, data={"answer": "declined", "excused": "1"})
     page = staff.get(f"/invitations/meetings/{meeting.id}").get_data(as_text=True)

@@ -1,0 +1,560 @@
+"""Sending what waits in the outbox: claimed under a lease, looked at once more, sent, accounted for."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased, undefer
+
+from gateways.errors import GatewayError
+from gateways.smtp import Transport
+from models import CallListEntry, Invitation, Meeting, OutgoingMessage, Person, Setting
+from rules.outbox import (
+    CALENDAR_KINDS,
+    LEASE,
+    PROBE_WAIT,
+    Verdict,
+    after_doubt,
+    after_failure,
+    allowance,
+    opens_breaker,
+)
+from services import bundles, installation, letters
+from services.clock import is_held
+from services.ledger import Ledger
+from services.office import office
+from services.outbox import (
+    PAUSE_KEY,
+    TROUBLE_KEY,
+    UNFINISHED,
+    WAITING,
+    insert_new,
+    set_value,
+)
+from services.transaction import DATABASE_FAILURES, reading, writing
+
+BATCH = 50
+FAILURES_KEY = "mail_failures"
+ONE_CLAIM_AT_A_TIME = 7_202_611
+"""PostgreSQL's advisory lock of claims: two senders that count at once would both fill the rate."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one round of sending did."""
+
+    sent: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """One letter ready to leave: its bytes, its address, and the rows that leave in it."""
+
+    content: bytes
+    address: str
+    ids: tuple[int, ...]
+    sequences: dict[int, int]
+
+
+def send_due(
+    transport: Transport,
+    *,
+    clock: Callable[[], datetime],
+    most: int = 200,
+    stopping: Callable[[], bool] = lambda: False,
+    ledger: Ledger | None = None,
+) -> Sent:
+    """Send what is due, one message at a time, until done, over the rate, or asked to stop.
+
+    Each message is claimed under a lease and marked `sending` in a commit of its own just before
+    its first byte leaves; a clean stop finishes the message in hand and gives the others back.
+    Senders of one process share a `ledger`.
+    """
+    if installation.holds_mail():
+        return Sent()
+    round_ = _Round(transport, clock, ledger or Ledger())
+    claimed = _claim(round_.token, now=clock(), most=most)
+    try:
+        for one in claimed:
+            if stopping() or round_.is_paused:
+                break
+            round_.send(one)
+    except DATABASE_FAILURES:
+        # What arrived is known here and nowhere else: it is written as soon as the database is back.
+        reading().rollback()
+    if claimed:
+        round_.close()
+    return Sent(round_.sent, round_.failed, round_.dropped)
+
+
+class _Round:
+    """One claim's messages on their way; its token fences everything it writes.
+
+    That a message arrived is written together with the mark of the next one, so a message costs
+    one commit; a crash between leaves one message in doubt, the same as a crash before.
+    """
+
+    def __init__(self, transport: Transport, clock: Callable[[], datetime], ledger: Ledger) -> None:
+        self.token = str(uuid.uuid4())
+        self.sent = self.failed = self.dropped = 0
+        self.is_paused = False
+        self._transport = transport
+        self._clock = clock
+        self._ledger = ledger
+        self._arrived: tuple[tuple[int, ...], datetime] | None = None
+
+    def send(self, one: int) -> None:
+        """Send one message; whatever goes wrong with it is written on its row."""
+        try:
+            parcel = _prepared(one, self.token, self._clock(), self._ledger)
+        except GatewayError as error:
+            self._note_failure((one,), error)
+            return
+        except DATABASE_FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001  # one bad row must not hold up the others
+            reading().rollback()
+            why = f"Lỗi của chương trình khi soạn thư: {type(error).__name__}: {error}"
+            self._note_failure((one,), GatewayError(why, permanent=False))
+            return
+        if parcel is None:
+            self.dropped += 1
+            return
+        try:
+            self._transport.send(
+                office().mail_from, parcel.address, parcel.content, lambda: self._mark(parcel)
+            )
+        except GatewayError as error:
+            self._note_failure(parcel.ids, error)
+            return
+        except DATABASE_FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001  # nor must one that breaks the transport
+            why = f"Lỗi của chương trình khi gửi thư: {type(error).__name__}: {error}"
+            self._note_failure(parcel.ids, GatewayError(why, permanent=False, in_doubt=True))
+            return
+        self.sent += 1
+        self._arrived = (parcel.ids, self._clock())
+
+    def close(self) -> None:
+        """Write the last arrival, and put what has not left back in line.
+
+        A database that is starting again is waited for: half a minute, which is within the lease.
+        """
+
+        def settle(session: Session) -> None:
+            self._note_arrival(session)
+            session.execute(
+                _held(OutgoingMessage.state == "claimed", self.token).values(
+                    state="queued", lease_token=None, lease_until=None
+                )
+            )
+
+        for seconds in (1, 2, 4, 8, 15):
+            try:
+                self._ledger.write(settle)
+                return
+            except DATABASE_FAILURES:
+                time.sleep(seconds)
+        self._ledger.write(settle)
+
+    def _mark(self, parcel: _Parcel) -> None:
+        """Commit that the first byte is about to leave; a sender that lost its lease stops here."""
+        now = self._clock()
+
+        def mark(session: Session) -> bool:
+            self._note_arrival(session)
+            if len(_still_held(session, parcel.ids, self.token)) < len(parcel.ids):
+                return False
+            for one in parcel.ids:
+                _mark_one(session, one, parcel, self.token, now)
+            return True
+
+        is_ours = self._ledger.write(mark)
+        self._arrived = None
+        if not is_ours:
+            raise GatewayError("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
+
+    def _note_arrival(self, session: Session) -> None:
+        if self._arrived is not None:
+            ids, at = self._arrived
+            _note_sent(session, ids, self.token, at)
+
+    def _note_failure(self, ids: Sequence[int], error: GatewayError) -> None:
+        """Write why a message did not leave, and decide what becomes of it and its bundle."""
+        now = self._clock()
+
+        def note(session: Session) -> bool:
+            self._note_arrival(session)
+            return _note_failure(session, ids, self.token, error, now)
+
+        self.is_paused = bool(self._ledger.write(note))
+        self._arrived = None
+        self.failed += 1
+
+
+def _claim(token: str, *, now: datetime, most: int) -> list[int]:
+    """Take the next messages for this sender; nobody else touches them until the lease ends."""
+    if not _may_be_due(now):
+        return []
+    with writing() as session:
+        _claim_alone(session)
+        _recover(session, now)
+        if is_held(session):
+            return []
+        most = _under_the_breaker(session, now, min(most, BATCH))
+        limit = allowance(*_under_way(session, now), office().mail_rate_per_minute, most)
+        ids = _next_in_line(session, now, limit)
+        session.execute(
+            update(OutgoingMessage)
+            .where(OutgoingMessage.id.in_([*ids, *_companions(session, ids)]))
+            .values(state="claimed", lease_token=token, lease_until=now + LEASE)
+            .execution_options(synchronize_session=False)
+        )
+        return ids
+
+
+def _may_be_due(now: datetime) -> bool:
+    """Whether anything waits at all; an idle sender takes no write lock."""
+    session = reading()
+    session.rollback()
+    due = select(OutgoingMessage.id).where(
+        or_(
+            and_(OutgoingMessage.state.in_(WAITING), OutgoingMessage.due_at <= now),
+            and_(
+                OutgoingMessage.state.in_(("claimed", "sending")),
+                OutgoingMessage.lease_until <= now,
+            ),
+        )
+    )
+    found = session.scalar(due.limit(1))
+    session.rollback()
+    return found is not None
+
+
+def _claim_alone(session: Session) -> None:
+    """One claim at a time, as SQLite's write lock has it anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_CLAIM_AT_A_TIME})
+
+
+def _under_the_breaker(session: Session, now: datetime, most: int) -> int:
+    """While the mail server is down nobody sends, but for one probe a minute."""
+    paused = session.get(Setting, PAUSE_KEY)
+    if paused is None or not paused.value:
+        return most
+    if datetime.fromisoformat(paused.value) > now:
+        return 0
+    paused.value = (now + PROBE_WAIT).isoformat()
+    return min(most, 1)
+
+
+def _under_way(session: Session, now: datetime) -> tuple[int, int]:
+    """How many were sent within a minute, and how many others hold."""
+    sent = session.scalar(
+        select(func.count()).where(OutgoingMessage.sent_at > now - timedelta(minutes=1))
+    )
+    held = session.scalar(
+        select(func.count()).where(OutgoingMessage.state.in_(("claimed", "sending")))
+    )
+    return sent or 0, held or 0
+
+
+def _next_in_line(session: Session, now: datetime, limit: int) -> list[int]:
+    """The first messages due, cancellations first; each state's index is walked in order."""
+    found: list[tuple[int, datetime, int]] = []
+    for state in WAITING:
+        rows = session.execute(
+            select(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
+            .where(
+                OutgoingMessage.state == state,
+                OutgoingMessage.due_at <= now,
+                ~_earlier_unfinished(),
+                ~_earlier_in_bundle(),
+            )
+            .order_by(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        found += [(priority, due_at, one) for priority, due_at, one in rows]
+    return [one for _, _, one in sorted(found)[:limit]]
+
+
+def _earlier_in_bundle() -> ColumnElement[bool]:
+    """An earlier message of the same bundle is unfinished: it takes this one along."""
+    earlier = aliased(OutgoingMessage)
+    return and_(
+        OutgoingMessage.bundle.is_not(None),
+        exists().where(
+            earlier.bundle == OutgoingMessage.bundle,
+            earlier.id < OutgoingMessage.id,
+            earlier.state.in_(UNFINISHED),
+        ),
+    )
+
+
+def _companions(session: Session, ids: Sequence[int]) -> list[int]:
+    """The messages that leave in one letter with these."""
+    bundles = select(OutgoingMessage.bundle).where(
+        OutgoingMessage.id.in_(ids), OutgoingMessage.bundle.is_not(None)
+    )
+    return list(
+        session.scalars(
+            select(OutgoingMessage.id).where(
+                OutgoingMessage.bundle.in_(bundles),
+                OutgoingMessage.id.not_in(ids),
+                OutgoingMessage.state.in_(WAITING),
+                ~_earlier_unfinished(),
+            )
+        )
+    )
+
+
+def _earlier_unfinished() -> ColumnElement[bool]:
+    """An earlier calendar message about the same meeting to the same person is still on its way.
+
+    This keeps a CANCEL behind its REQUEST whatever happens to the first.
+    """
+    return and_(OutgoingMessage.kind.in_(CALENDAR_KINDS), or_(_waits(False), _waits(True)))
+
+
+def _waits(for_speaker: bool) -> ColumnElement[bool]:
+    """One of the two questions; asked apart, each is one look into the index."""
+    earlier = aliased(OutgoingMessage)
+    if for_speaker:
+        same = and_(earlier.person_id.is_(None), earlier.speaker_id == OutgoingMessage.speaker_id)
+    else:
+        same = earlier.person_id == OutgoingMessage.person_id
+    return exists().where(
+        earlier.meeting_id == OutgoingMessage.meeting_id,
+        same,
+        earlier.id < OutgoingMessage.id,
+        earlier.kind.in_(CALENDAR_KINDS),
+        earlier.state.in_(UNFINISHED),
+    )
+
+
+def _recover(session: Session, now: datetime) -> None:
+    """Take back what a dead sender held: claimed goes back in line, sending is in doubt."""
+    lost = session.scalars(
+        select(OutgoingMessage)
+        .where(
+            OutgoingMessage.state.in_(("claimed", "sending")), OutgoingMessage.lease_until <= now
+        )
+        .with_for_update(skip_locked=True)
+    )
+    for message in lost:
+        if message.state == "claimed":
+            message.state = "queued"
+        else:
+            _doubt(session, message, now)
+        message.lease_token = message.lease_until = None
+
+
+def _doubt(session: Session, message: OutgoingMessage, now: datetime) -> None:
+    starts_at = session.scalar(select(Meeting.starts_at).where(Meeting.id == message.meeting_id))
+    message.doubts += 1
+    spread = random.random()
+    verdict = after_doubt(
+        message.kind, doubts=message.doubts, starts_at=starts_at, now=now, spread=spread
+    )
+    _apply(message, verdict)
+    message.last_error = "Không rõ đã tới nơi chưa: kết nối đứt sau khi gửi."
+
+
+def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
+    message.state = verdict.state
+    message.due_at = verdict.due_at or message.due_at
+
+
+def _prepared(one: int, token: str, now: datetime, ledger: Ledger) -> _Parcel | None:
+    """Look once more before a message leaves: is it still true, still wanted, still in time?
+
+    None when all that would have left was dropped, with the reason on each row. Raises
+    GatewayError when it cannot be written.
+    """
+    session = reading()
+    session.rollback()
+    true: list[OutgoingMessage] = []
+    false: dict[int, str] = {}
+    for message in _held_together(session, one, token):
+        try:
+            letters.check(session, message, now=now)
+            true.append(message)
+        except letters.NoLongerTrue as reason:
+            false[message.id] = str(reason)
+    ids = tuple(message.id for message in true)
+    address = true[0].to_address if true else ""
+    content = bundles.content_of(session, true, now=now) if true else b""
+    # Composing puts SEQUENCE on the rows it was given; the mark writes it with the bytes.
+    sequences = {message.id: message.sequence for message in true}
+    session.rollback()
+    if false:
+        ledger.write(lambda session: _drop(session, false, token))
+    return _Parcel(content, address, ids, sequences) if true else None
+
+
+def _drop(session: Session, reasons: dict[int, str], token: str) -> None:
+    for one, why in reasons.items():
+        session.execute(
+            _held(OutgoingMessage.id == one, token).values(
+                state="dropped", last_error=why, lease_token=None, lease_until=None
+            )
+        )
+
+
+def _held_together(session: Session, one: int, token: str) -> Sequence[OutgoingMessage]:
+    """The message and those that leave with it, as this sender holds them, oldest first."""
+    bundle = select(OutgoingMessage.bundle).where(OutgoingMessage.id == one).scalar_subquery()
+    return session.scalars(
+        select(OutgoingMessage)
+        .where(
+            or_(OutgoingMessage.id == one, OutgoingMessage.bundle == bundle),
+            OutgoingMessage.lease_token == token,
+        )
+        .order_by(OutgoingMessage.id)
+        .options(undefer(OutgoingMessage.body))
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _held(which: ColumnElement[bool], token: str) -> Any:
+    """A change of messages, only while this sender still holds them."""
+    return (
+        update(OutgoingMessage)
+        .where(which, OutgoingMessage.lease_token == token)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _mark_one(session: Session, one: int, parcel: _Parcel, token: str, now: datetime) -> None:
+    """Mark one row as leaving; the bytes are kept with the first of a bundle."""
+    session.execute(
+        _held(OutgoingMessage.id == one, token).values(
+            state="sending",
+            body=parcel.content if one == parcel.ids[0] else b"",
+            sequence=parcel.sequences[one],
+            lease_until=now + LEASE,
+            attempts=OutgoingMessage.attempts + 1,
+        )
+    )
+
+
+def _note_sent(session: Session, ids: Sequence[int], token: str, now: datetime) -> None:
+    for message in _still_held(session, ids, token):
+        message.state, message.sent_at = "sent", now
+        message.lease_token = message.lease_until = None
+        message.last_error = ""
+        if message.kind in CALENDAR_KINDS and message.person_id is not None:
+            session.execute(
+                update(Invitation)
+                .where(
+                    Invitation.meeting_id == message.meeting_id,
+                    Invitation.person_id == message.person_id,
+                )
+                .values(last_sent_sequence=message.sequence, last_told_at=now)
+                .execution_options(synchronize_session=False)
+            )
+    session.execute(
+        update(Setting)
+        .where(Setting.key.in_((PAUSE_KEY, TROUBLE_KEY, FAILURES_KEY)), Setting.value != "")
+        .values(value="")
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _still_held(session: Session, ids: Sequence[int], token: str) -> Sequence[OutgoingMessage]:
+    return session.scalars(
+        select(OutgoingMessage)
+        .where(OutgoingMessage.id.in_(ids), OutgoingMessage.lease_token == token)
+        .order_by(OutgoingMessage.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _note_failure(
+    session: Session, ids: Sequence[int], token: str, error: GatewayError, now: datetime
+) -> bool:
+    """Write a failure on its rows; gives whether the whole mail is paused by it.
+
+    A server that is down burns no attempts: the message goes back in line as it was.
+    """
+    is_down = _breaks(session, error, now)
+    spread = random.random()
+    messages = _still_held(session, ids, token)
+    for message in messages:
+        message.last_error = str(error)
+        message.lease_token = message.lease_until = None
+        if error.in_doubt and message.state == "sending":
+            _doubt(session, message, now)
+        elif is_down:
+            message.attempts -= message.state == "sending"
+            message.state = "queued"
+        else:
+            message.attempts += message.state != "sending"
+            _apply(
+                message,
+                after_failure(
+                    message.attempts,
+                    permanent=error.permanent,
+                    greylisted=error.greylisted,
+                    now=now,
+                    spread=spread,
+                ),
+            )
+    if messages and error.bad_address and not error.in_doubt:
+        mark_address(session, messages[0], now)
+    return is_down
+
+
+def _breaks(session: Session, error: GatewayError, now: datetime) -> bool:
+    """Whether mail is paused now: nobody can be reached, or too many connections broke in a row."""
+    if not (error.everyone or error.unavailable):
+        return False
+    counted = session.get(Setting, FAILURES_KEY)
+    failures = 1 + int(counted.value or 0 if counted is not None else 0)
+    set_value(session, FAILURES_KEY, str(failures))
+    if not error.everyone and not opens_breaker(failures):
+        return False
+    set_value(session, PAUSE_KEY, (now + PROBE_WAIT).isoformat())
+    set_value(session, TROUBLE_KEY, str(error))
+    return True
+
+
+def mark_address(session: Session, message: OutgoingMessage, now: datetime) -> None:
+    """An address that does not exist: flag the person and put the news on the unit's call list."""
+    if message.meeting_id is None or (message.person_id is None and message.speaker_id is None):
+        return
+    person = session.get(Person, message.person_id) if message.person_id else None
+    if person is not None and person.email_failing_since is None:
+        person.email_failing_since = now
+    if person is not None:
+        unit_id = session.scalar(
+            select(Invitation.unit_id).where(
+                Invitation.meeting_id == message.meeting_id, Invitation.person_id == person.id
+            )
+        )
+    else:
+        unit_id = session.scalar(
+            select(Meeting.organiser_id).where(Meeting.id == message.meeting_id)
+        )
+    row = {
+        "unit_id": unit_id,
+        "person_id": message.person_id,
+        "speaker_id": message.speaker_id,
+        "meeting_id": message.meeting_id,
+        "kind": "address_failing",
+        "dedup_key": f"address:{message.dedup_key}"[:200],
+        "text": f"Thư tới {message.to_address} bị trả lại. Hãy báo bằng điện thoại: "
+        f"{message.subject}"[:1000],
+        "created_at": now,
+    }
+    insert_new(session, CallListEntry, [row])
