@@ -209,6 +209,11 @@ def retry(message_id: int, *, now: datetime, by: Actor) -> None:
                 id=message_id,
                 state=message.state,
             )
+        if not message.body and message.meeting_id is None:
+            raise Refusal(
+                N_("Nội dung thư số %(id)s đã xoá theo thời hạn lưu nên không gửi lại được."),
+                id=message_id,
+            )
         message.state, message.due_at = "queued", now
         message.attempts = message.doubts = 0
         message.lease_token = message.lease_until = None
@@ -326,7 +331,7 @@ def message(message_id: int, *, by: Actor, now: datetime) -> MessageShown:
     """Give one message in full; one that waits is shown as it would leave now."""
     session = reading()
     found = _message(session, message_id, by, now)
-    if not found.body and found.state in ("sent", "dead"):
+    if not found.body and found.state in ("sent", "dead", "in_doubt"):
         return MessageShown(_row(found), text="(Nội dung thư đã xoá theo thời hạn lưu.)")
     try:
         content = letters.content_of(session, found, now=now)

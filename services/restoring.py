@@ -29,7 +29,7 @@ RESTORED_AT = "restored_at"
 UNFINISHED = ("queued", "failed", "claimed", "sending")
 RUNNING = timedelta(minutes=1)
 CHANGED_BY_RESTORE = ("setting",)
-HELD = "dead"
+HELD = "in_doubt"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ from services.erasure import erase_departed
 from services.settings import setting_flag, setting_number
 from services.transaction import reading, writing
 
-FINISHED = ("sent", "dead", "dropped")
+FINISHED = ("sent", "dead", "dropped", "in_doubt")
 WALK_IN_NAME = "Người ngoài danh sách"
 NO_BODY = {"body": b"", "subject": ""}
 

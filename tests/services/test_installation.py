@@ -14,7 +14,7 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.permissions import SYSTEM
 from rules.refusals import NotAllowed
-from services import installation, sending
+from services import installation, outbox, sending
 from services.office import office, use
 from services.transaction import writing
 from tests.services.post import Postman
