@@ -16,7 +16,6 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask
 
 from app import create_app
-from gateways.smtp import Transport
 from rules.clock import TICK_SECONDS, was_silent_too_long
 from rules.refusals import Refusal
 from scheduler.jobs import EVERY_TICK, ONCE_A_DAY, SLOW, EveryTick, Slotted
@@ -66,7 +65,7 @@ class Clock:
         self.goes_by_database = goes_by_database
         self.has_begun = self.is_held = False
         self.ledger = Ledger()
-        self.transports: list[Transport] = [delivery.transport() for _ in range(senders)]
+        self.transports = [delivery.transport() for _ in range(senders)]
         # In memory and only a clock: a stored job list would be a second truth beside the rows.
         self.scheduler = BlockingScheduler(
             timezone=UTC,
@@ -168,7 +167,7 @@ class Clock:
                     job.run(slot, self.wall.now())
                 self.done.add((job.name, slot))
 
-    def _send_on(self, transport: Transport) -> None:
+    def _send_on(self, transport: delivery.Transport) -> None:
         """Send what is due, batch after batch, until the clock stops; then say goodbye."""
         while not self.stopping.is_set():
             sent: list[sending.Sent] = []
@@ -178,7 +177,7 @@ class Clock:
                 self.stopping.wait(SEND_SECONDS)
         transport.close()
 
-    def _batch(self, transport: Transport) -> sending.Sent:
+    def _batch(self, transport: delivery.Transport) -> sending.Sent:
         with monitoring.timed_job("send"):
             return sending.send_due(
                 transport, clock=self.wall.believed, stopping=self._must_pause, ledger=self.ledger

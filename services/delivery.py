@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from gateways.mailbox import KeptMail, LocalMailbox
-from gateways.smtp import SmtpTransport, Transport
+from gateways.smtp import SmtpTransport
+from gateways.smtp import Transport as Transport
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from services import outbox
