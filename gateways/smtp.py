@@ -95,13 +95,7 @@ class SmtpTransport:
             raise
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
-            why = "quá hạn" if expired else str(error) or type(error).__name__
-            raise GatewayError(
-                f"Máy chủ thư ngắt kết nối: {why}.",
-                permanent=False,
-                in_doubt=bool(whole),
-                unavailable=True,
-            ) from error
+            raise _broken(error, is_late=bool(expired), in_doubt=bool(whole)) from error
         except BaseException:
             # The database failed at the mark: a conversation left half-way would confuse the next.
             self._drop()
@@ -196,6 +190,16 @@ def _data(connection: smtplib.SMTP, content: bytes, whole: list[bool]) -> str:
     connection.send(_LEADING_DOT.sub(b"..", content) + ending)
     whole.append(True)
     return _accepted(connection.getreply(), "DATA")
+
+
+def _broken(error: Exception, *, is_late: bool, in_doubt: bool) -> GatewayError:
+    why = "quá hạn" if is_late else str(error) or type(error).__name__
+    return GatewayError(
+        f"Máy chủ thư ngắt kết nối: {why}.",
+        permanent=False,
+        in_doubt=in_doubt,
+        unavailable=True,
+    )
 
 
 def _accepted(reply: tuple[int, bytes], command: str) -> str:

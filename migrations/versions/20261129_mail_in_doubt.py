@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = 'mail_in_doubt'
-down_revision = '0011'
+down_revision = '0004_letterheads'
 branch_labels = None
 depends_on = None
 
