@@ -19,6 +19,8 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
+from rules.paperwork import party_date
+
 TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FONT = "Times New Roman"
 BODY_SIZE, TABLE_SIZE, SMALL_SIZE = 14, 12, 11
@@ -132,15 +134,6 @@ def docx(papers: Sequence[Paper]) -> bytes:
     buffer = io.BytesIO()
     document.save(buffer)
     return buffer.getvalue()
-
-
-def party_date(place: str, on: date | None) -> str:
-    """ "Lam Sơn, ngày 03 tháng 4 năm 2026": days padded below 10, months only 1 and 2."""
-    where = f"{place}, " if place else ""
-    if on is None:
-        return f"{where}ngày      tháng      năm"
-    month = f"{on.month:02}" if on.month < 3 else str(on.month)
-    return f"{where}ngày {on.day:02} tháng {month} năm {on.year}"
 
 
 def _prepare_styles(document: Any) -> None:

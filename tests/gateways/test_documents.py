@@ -16,9 +16,9 @@ from gateways.documents import (
     Paper,
     Text,
     docx,
-    party_date,
     printable,
 )
+from rules.paperwork import party_date
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 HEAD = Letterhead(
