@@ -1,11 +1,13 @@
 """How fast the register takes marks: beside a bare Flask application and the raw commit rate of the
-same SQLite in the same run.
+same database in the same run, on SQLite and on PostgreSQL.
 
-    python -m bench.attendance [--phones 60] [--seconds 10]
+    python -m bench.attendance [--database sqlite|postgresql|all] [--phones 60] [--seconds 10]
 
 Starts the real server over a temporary demonstration ward. First one phone alone, for processor
 time; then so many phones at once on one register, tapping once a second while somebody watches the
-board, and as fast as answers come; then by fifty. Prints one line of JSON per figure, then ratios.
+board, and as fast as answers come; then by fifty. Names are marked one after another, register after
+register; who is marked again is corrected knowingly, as a phone does it. Prints one line of JSON per
+figure, then ratios.
 """
 
 import argparse
@@ -32,80 +34,137 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
+import psycopg
+from sqlalchemy import create_engine, text
+
 from bench.parts import plain_register
+from tests import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-REGISTERS = 11
+REGISTERS = 24
+MEMBERS = "500"
 WARM = 20
 TICK = os.sysconf("SC_CLK_TCK")
+PAGE_STARTS = b"<!doctype html>"
 Figures = dict[str, float]
 
 
 @dataclass
 class Server:
-    """A running server, and the registers it holds."""
+    """A running server."""
 
     port: int
     process: "subprocess.Popen[bytes]"
-    registers: list[dict[str, Any]]
 
 
 def main() -> None:
     """Run every measurement and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "all"), default="all")
     parser.add_argument("--phones", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        environment = prepared(folder)
-        registers = [made_register(environment) for _ in range(REGISTERS)]
-        join_campaign(folder, registers[1]["id"])
-        figures = {
-            f"raw commits of {size}": tell(f"raw commits of {size}", raw_commits(folder, size))
-            for size in (1, 50)
-        }
-        plain = {"id": "plain", "link_token": plain_register.TOKEN}
-        with server(environment, "bench.parts.plain_register:create_app", 1, [plain]) as bare:
-            figures |= alone("floor", bare, bare.registers[0], options.seconds)
-        with server(environment, "app:create_app", 1, registers) as ours:
-            figures |= alone("ours", ours, registers[0], options.seconds)
-            figures |= alone("ours, in a campaign", ours, registers[1], options.seconds)
-        with server(environment, "app:create_app", 2, registers) as ours:
-            crowd(ours, environment, options)
-    print(json.dumps({"what": "ratios", **ratios(figures)}), flush=True)
+    names = ("sqlite", "postgresql") if options.database == "all" else (options.database,)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder, database(name, Path(folder)) as url:
+            if url:
+                measure(name, prepared(Path(folder), url), options)
+            else:
+                print("PostgreSQL IS MISSING: NOT MEASURED", file=sys.stderr)
 
 
-def alone(what: str, at: Server, register: dict[str, Any], seconds: float) -> dict[str, Figures]:
-    """One phone's marks singly, by fifty, again, and the whole register."""
+def measure(name: str, environment: dict[str, str], options: argparse.Namespace) -> None:
+    """Everything on one database: the floor and ours alone, then many phones."""
+    registers = made_registers(environment)
+    of_campaign = registers[REGISTERS // 2 :]
+    join_campaign(environment["DATABASE_URL"], [one["id"] for one in of_campaign])
     figures = {}
-    for kind, size in (("mark", 1), ("50 marks", 50), ("the same mark again", 1), ("register", 0)):
-        phone = Phone(at.port, register, size, 0)
+    for size in (1, 50):
+        what = f"raw commits of {size}"
+        figures[what] = tell(f"{name}: {what}", raw_commits(environment, size))
+    plain = {"id": "plain", "link_token": plain_register.TOKEN}
+    with server(environment, "bench.parts.plain_register:create_app", 1) as bare:
+        figures |= alone(name, "floor", bare, [plain], options.seconds)
+    with server(environment, "app:create_app", 1) as ours:
+        half = registers[: REGISTERS // 2]
+        figures |= alone(name, "ours", ours, half, options.seconds)
+        figures |= alone(name, "ours, in a campaign", ours, of_campaign, options.seconds)
+    with server(environment, "app:create_app", 2) as ours:
+        crowd(name, ours, registers, environment, options)
+    print(json.dumps({"what": f"{name}: ratios", **ratios(figures)}), flush=True)
+
+
+@contextmanager
+def database(name: str, folder: Path) -> Iterator[str]:
+    """The address of an empty database that keeps what it commits; empty when it cannot be made."""
+    if name == "sqlite":
+        yield f"sqlite:///{folder / 'bench.db'}"
+        return
+    programs = postgresql.server_programs()
+    if programs is None:
+        yield ""
+        return
+    cluster = postgresql.Cluster(programs, durable=True)
+    try:
+        cluster.create("bench")
+        yield cluster.url("bench")
+    finally:
+        cluster.stop()
+
+
+def alone(
+    name: str, what: str, at: Server, registers: list[dict[str, Any]], seconds: float
+) -> dict[str, Figures]:
+    """One phone's marks singly, again, the whole register and its page, then marks by fifty."""
+    figures = {}
+    phone = Phone(at.port, registers, 1, 0)
+    is_bare = registers[0]["id"] == "plain"
+    for kind, size, path in (
+        ("mark", 1, "/marks"),
+        ("the same mark again", 1, "/marks"),
+        ("register", 0, "/register"),
+        ("page", 0, ""),
+        ("50 marks", 50, "/marks"),
+    ):
+        if is_bare and not path:
+            continue
+        phone.size, phone.path = size, path
         phone.repeats = kind == "the same mark again"
         for _ in range(WARM):
             phone.send()
         phone.times.clear()
-        name = f"{what}, {kind}"
-        figures[name] = tell(name, load([phone], at.process, seconds))
+        figures[f"{what}, {kind}"] = tell(
+            f"{name}: {what}, {kind}", load([phone], at.process, seconds)
+        )
     return figures
 
 
-def crowd(at: Server, environment: dict[str, str], options: argparse.Namespace) -> None:
+def crowd(
+    name: str,
+    at: Server,
+    registers: list[dict[str, Any]],
+    environment: dict[str, str],
+    options: argparse.Namespace,
+) -> None:
     """Many phones at once: at people's pace with the board watched, at full speed, and by fifty."""
     watching = board_watcher(at.port, environment)
-    for what, size, pause, used in (
-        ("tapping once a second, board watched", 1, 1.0, at.registers[:1]),
-        ("as fast as answers come", 1, 0.0, at.registers[:1]),
-        ("by fifty on ten registers", 50, 0.0, at.registers[1:]),
+    for what, size, pause in (
+        ("tapping once a second, board watched", 1, 1.0),
+        ("as fast as answers come", 1, 0.0),
+        ("by fifty, each at a register of its own turn", 50, 0.0),
     ):
+        used = registers if size > 1 else registers[:1]
         phones = [
-            Phone(at.port, used[number % len(used)], size, number)
+            Phone(at.port, used[number % len(used) :][:1], size, number)
             for number in range(options.phones)
         ]
         for phone in phones:
             phone.pause = pause
         beside = watching if pause else None
-        tell(f"{len(phones)} phones, {what}", load(phones, at.process, options.seconds, beside))
+        tell(
+            f"{name}: {len(phones)} phones, {what}",
+            load(phones, at.process, options.seconds, beside),
+        )
 
 
 def ratios(figures: dict[str, Figures]) -> Figures:
@@ -116,12 +175,15 @@ def ratios(figures: dict[str, Figures]) -> Figures:
         return round(floor / figures[f"{ours}, {kind}"]["cpu_ms_per_request"], 2)
 
     grouped = figures["raw commits of 50"]["rows_per_second"]
+    single = figures["raw commits of 1"]["rows_per_second"]
     return {
         "mark / floor": of_floor("mark"),
         "mark in a campaign / floor": of_floor("mark", "ours, in a campaign"),
         "50 marks / floor": of_floor("50 marks"),
         "same mark again / floor": of_floor("the same mark again"),
         "register / floor": of_floor("register"),
+        "page_ms": figures["ours, page"]["cpu_ms_per_request"],
+        "marks / single commits": round(figures["ours, mark"]["marks_per_second"] / single, 2),
         "batches / grouped commits": round(
             figures["ours, 50 marks"]["marks_per_second"] / grouped, 2
         ),
@@ -134,17 +196,28 @@ def tell(what: str, figures: Figures) -> Figures:
     return figures
 
 
-def raw_commits(folder: Path, rows: int, seconds: float = 2) -> Figures:
-    """Rows a second that this disk's SQLite makes durable, so many to a commit."""
-    connection = sqlite3.connect(folder / "raw.db", isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+def raw_commits(environment: dict[str, str], rows: int, seconds: float = 2) -> Figures:
+    """Rows a second that this database makes durable from one connection, so many to a commit."""
+    url = environment["DATABASE_URL"]
+    is_sqlite = url.startswith("sqlite")
+    connection: Any
+    if is_sqlite:
+        connection = sqlite3.connect(
+            Path(environment["INSTANCE_PATH"]) / "raw.db", isolation_level=None
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    else:
+        connection = psycopg.connect(url, autocommit=True)
     connection.execute("CREATE TABLE IF NOT EXISTS raw (id TEXT PRIMARY KEY, body TEXT)")
+    value = "?" if is_sqlite else "%s"
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        connection.execute("BEGIN IMMEDIATE")
-        for _ in range(rows):
-            connection.execute("INSERT INTO raw VALUES (?, ?)", (str(uuid.uuid4()), "x" * 120))
+        connection.execute("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
+        connection.cursor().executemany(
+            f"INSERT INTO raw VALUES ({value}, {value})",
+            [(str(uuid.uuid4()), "x" * 120) for _ in range(rows)],
+        )
         connection.execute("COMMIT")
         done += rows
     took = time.perf_counter() - started
@@ -152,11 +225,11 @@ def raw_commits(folder: Path, rows: int, seconds: float = 2) -> Figures:
     return {"rows_per_second": round(done / took)}
 
 
-def prepared(folder: Path) -> dict[str, str]:
-    """The environment of a fresh demonstration ward."""
+def prepared(folder: Path, url: str) -> dict[str, str]:
+    """The environment of a fresh demonstration ward in that database."""
     environment = {
         **os.environ,
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
+        "DATABASE_URL": url,
         "INSTANCE_PATH": str(folder),
         "PUBLIC_URL": "http://127.0.0.1",
     }
@@ -165,29 +238,26 @@ def prepared(folder: Path) -> dict[str, str]:
     return environment
 
 
-def made_register(environment: dict[str, str]) -> dict[str, Any]:
-    """A published meeting with a register of some five hundred names."""
-    made: dict[str, Any] = json.loads(
-        run(environment, "tests.browser.new_registers", "500", "roll")
-    )
-    return made
+def made_registers(environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Published meetings, each with a register of some five hundred names."""
+    made = run(environment, "tests.browser.new_registers", MEMBERS, "roll", str(REGISTERS))
+    return [json.loads(line) for line in made.splitlines()]
 
 
-def join_campaign(folder: Path, meeting_id: int) -> None:
-    """Let that meeting's marks count to the open campaign."""
-    connection = sqlite3.connect(folder / "bench.db")
-    connection.execute(
-        "UPDATE meeting SET campaign_id = (SELECT id FROM campaign WHERE state = 'open') WHERE id = ?",
-        (meeting_id,),
+def join_campaign(url: str, meeting_ids: list[int]) -> None:
+    """Let those meetings' marks count to the open campaign."""
+    statement = text(
+        "UPDATE meeting SET campaign_id = (SELECT min(id) FROM campaign WHERE state = 'open')"
+        " WHERE id = :meeting"
     )
-    connection.commit()
-    connection.close()
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(statement, [{"meeting": one} for one in meeting_ids])
+    engine.dispose()
 
 
 @contextmanager
-def server(
-    environment: dict[str, str], factory: str, workers: int, registers: list[dict[str, Any]]
-) -> Iterator[Server]:
+def server(environment: dict[str, str], factory: str, workers: int) -> Iterator[Server]:
     """An application behind the server that ours has."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -203,7 +273,7 @@ def server(
     )
     try:
         wait_for(port)
-        yield Server(port, process, registers)
+        yield Server(port, process)
     finally:
         process.terminate()
         process.wait(20)
@@ -254,49 +324,72 @@ def wait_for(port: int) -> None:
 
 
 class Phone:
-    """One phone that marks the same register again and again."""
+    """One phone that goes through its registers, name by name, and begins again at the end."""
 
-    def __init__(self, port: int, register: dict[str, Any], size: int, number: int) -> None:
+    def __init__(self, port: int, registers: list[dict[str, Any]], size: int, number: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.address = "/plain" if register["id"] == "plain" else f"/attendance/{register['id']}"
-        self.headers = {
+        self.registers, self.size, self.number = registers, size, number
+        self.path, self.pause, self.repeats = "/marks", 0.0, False
+        self.times: list[float] = []
+        self.refused = 0
+        self._last: tuple[dict[str, Any], object] | None = None
+        self._marks: dict[str, str] = {}
+        self._names = [(one, self._names_of(one)) for one in registers]
+        self._turns = self._go_round()
+
+    def _names_of(self, register: dict[str, Any]) -> list[str]:
+        self.ask(register, "GET", "/register")
+        found = json.loads(self.ask(register, "GET", "/register"))["subjects"]
+        names = [one["subject"] for one in found]
+        return names[self.number * 7 :] + names[: self.number * 7]
+
+    def ask(self, register: dict[str, Any], method: str, path: str, body: object = None) -> bytes:
+        """One request of this register's link; gives the answer's body."""
+        base = "/plain" if register["id"] == "plain" else f"/attendance/{register['id']}"
+        headers = {
             "Authorization": f"Bearer {register['link_token']}",
             "Content-Type": "application/json",
-            "X-Device": f"phone-{number}",
+            "X-Device": f"phone-{self.number}",
         }
-        self.size, self.number, self.at = size, number, number * 7
-        self.subjects = [one["subject"] for one in self._ask("GET", "/register")["subjects"]]
-        self.times: list[float] = []
-        self.refused, self.pause, self.repeats = 0, 0.0, False
-        self._last: object = None
-
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = json.dumps(body) if body is not None else None
-        self.connection.request(method, self.address + path, data, self.headers)
+        self.connection.request(method, base + path, data, headers)
         response = self.connection.getresponse()
-        found: dict[str, Any] = json.loads(response.read())
+        found = response.read()
         if response.status != 200:
-            raise SystemExit(f"{response.status}: {found}")
+            raise SystemExit(f"{response.status}: {found[:300]!r}")
         return found
 
     def send(self) -> None:
         """One request with its marks, or for the whole register when there are none to send."""
-        body = self._last if self.repeats and self._last else self._new_marks()
-        self._last = body
+        register, body = self.registers[0], None
+        if self.size:
+            register, body = self._last if self.repeats and self._last else next(self._turns)
+            self._last = (register, body)
         started = time.perf_counter()
-        answer = self._ask("POST", "/marks", body) if self.size else self._ask("GET", "/register")
+        answer = self.ask(register, "POST" if self.size else "GET", self.path, body)
         self.times.append(time.perf_counter() - started)
-        self.refused += sum(one["verdict"] == "refused" for one in answer.get("marks", ()))
+        if not answer.startswith(PAGE_STARTS):
+            marks = json.loads(answer).get("marks", ())
+            self.refused += sum(one["verdict"] == "refused" for one in marks)
 
-    def _new_marks(self) -> object:
+    def _go_round(self) -> Iterator[tuple[dict[str, Any], object]]:
+        while True:
+            for register, names in self._names:
+                at = 0
+                while at < len(names):
+                    part = names[at : at + self.size]
+                    at += len(part)
+                    yield register, self._body(register, part)
+
+    def _body(self, register: dict[str, Any], names: list[str]) -> object:
         now = datetime.now(UTC).isoformat()
         marks = []
-        for _ in range(self.size):
-            self.at += 1
-            subject = self.subjects[self.at % len(self.subjects)]
+        for subject in names:
             mark = {"id": str(uuid.uuid4()), "subject": subject, "status": "present"}
-            marks.append(mark | {"tapped_at": now})
-        return {"marks": marks, "register": "counts"}
+            before = self._marks.get(f"{register['id']} {subject}")
+            self._marks[f"{register['id']} {subject}"] = mark["id"]
+            marks.append(mark | {"tapped_at": now} | ({"annuls": before} if before else {}))
+        return {"marks": marks, "register": "counts", "sent_at": now}
 
 
 def load(

@@ -1,7 +1,7 @@
 """The register of a meeting: marks as facts, the status they amount to, and who may write when."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -560,13 +560,7 @@ def short_text(value: object) -> str:
 
 
 def _count(group: str, statuses: Iterable[Status | None]) -> GroupCount:
-    numbers = dict.fromkeys(Status, 0)
-    not_marked = 0
-    for status in statuses:
-        if status is None or status == Status.NONE:
-            not_marked += 1
-        else:
-            numbers[status] += 1
+    numbers = Counter(statuses)
     return GroupCount(
         group=group,
         present=numbers[Status.PRESENT],
@@ -574,5 +568,5 @@ def _count(group: str, statuses: Iterable[Status | None]) -> GroupCount:
         left_early=numbers[Status.LEFT_EARLY],
         excused=numbers[Status.EXCUSED],
         unexcused=numbers[Status.UNEXCUSED],
-        not_marked=not_marked,
+        not_marked=numbers[None] + numbers[Status.NONE],
     )

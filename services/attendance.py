@@ -4,13 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from models import (
     Account,
@@ -43,7 +44,7 @@ from rules.attendance import Mark as Fact
 from rules.days import LOCAL, local_day
 from rules.heads import total_heads
 from rules.permissions import SYSTEM, Actor
-from rules.refusals import N_, NotAllowed, Refusal
+from rules.refusals import N_, NotAllowed, NotFound, Refusal
 from services import audit
 from services.access import meeting_for
 from services.attendance_roll import (
@@ -56,11 +57,11 @@ from services.attendance_roll import (
 )
 from services.coverage import TAKES_PLACE, refresh_subjects
 from services.meeting_links import TAKER
+from services.prepared import Listed, Prepared
 from services.settings import setting_number
 from services.transaction import reading, writing
 
 TAKERS = ("staff", "instructor")
-CHUNK = 500
 DEVICE_LENGTH = 60
 
 # The statements of every tap, made once and over plain tables: building them anew for each batch
@@ -70,49 +71,63 @@ _LINE: Any = inspect(RegisterLine).local_table
 _STAMP_NAMES = ("person_id", "household_id", "walk_in_id", "unit_id")
 _FACT_NAMES = ("id", "meeting_id", "subject", "status", "annuls_id", "tapped_at", "corrected_at")
 _FACT = select(*(_MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device")))
-_FACTS = _FACT.where(_MARK.c.meeting_id == bindparam("meeting"))
-_FACTS_OF = _FACTS.where(_MARK.c.subject.in_(bindparam("subjects", expanding=True)))
-_FACTS_BY_ID = _FACT.where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
-_STAMPS_BY_ID = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES)).where(
-    _MARK.c.id.in_(bindparam("ids", expanding=True))
-)
-_MARKERS = (
+_AT_MEETING = _MARK.c.meeting_id == bindparam("meeting")
+_FACTS = Prepared(lambda _: _FACT.where(_AT_MEETING))
+_FACTS_OF = Listed(lambda subjects: _FACT.where(_AT_MEETING, _MARK.c.subject.in_(subjects)))
+_FACTS_BY_ID = Listed(lambda ids: _FACT.where(_MARK.c.id.in_(ids)))
+_STAMP = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES))
+_STAMPS_BY_ID = Listed(lambda ids: _STAMP.where(_MARK.c.id.in_(ids)))
+_MARKER = (
     select(_MARK.c.id, Account.name, MeetingLink.label)
     .outerjoin(Account, Account.id == _MARK.c.marked_by_id)
     .outerjoin(MeetingLink, MeetingLink.id == _MARK.c.link_id)
-    .where(_MARK.c.id.in_(bindparam("ids", expanding=True)))
 )
-_INSERT_MARKS = insert(_MARK)
-_SEVERAL = (
-    select(_MARK.c.subject)
-    .where(_MARK.c.meeting_id == bindparam("meeting"))
-    .group_by(_MARK.c.subject)
-    .having(func.count() > 1)
+_MARKERS = Listed(lambda ids: _MARKER.where(_MARK.c.id.in_(ids)))
+_INSERT_MARKS = Prepared(lambda _: insert(_MARK).inline(), _MARK.c.keys())
+_TAKEN_BACK = _MARK.alias()
+_SEVERAL = Prepared(
+    lambda _: (
+        select(_MARK.c.subject)
+        .outerjoin(
+            _TAKEN_BACK,
+            and_(
+                _TAKEN_BACK.c.meeting_id == _MARK.c.meeting_id,
+                _TAKEN_BACK.c.subject == _MARK.c.subject,
+                _TAKEN_BACK.c.annuls_id == _MARK.c.id,
+            ),
+        )
+        .where(_AT_MEETING, _MARK.c.status != Status.NONE.value, _TAKEN_BACK.c.id.is_(None))
+        .group_by(_MARK.c.subject)
+        .having(func.count() > 1)
+    )
 )
 _COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
-_COUNT = (
-    update(_MEETING)
-    .where(_MEETING.c.id == bindparam("meeting"))
-    .values({name: bindparam(f"new_{name}") for name in _COUNTERS})
+_MEETING_ROW = Prepared(lambda _: select(*_MEETING.c).where(_MEETING.c.id == bindparam("meeting")))
+_COUNT = Prepared(
+    lambda _: (
+        update(_MEETING)
+        .where(_MEETING.c.id == bindparam("meeting"))
+        .values({name: bindparam(f"new_{name}") for name in _COUNTERS})
+    )
 )
-_DELETE_LINES = delete(_LINE).where(
-    _LINE.c.meeting_id == bindparam("meeting"),
-    _LINE.c.subject.in_(bindparam("subjects", expanding=True)),
+_DELETE_LINES = Listed(
+    lambda subjects: delete(_LINE).where(
+        _LINE.c.meeting_id == bindparam("meeting"), _LINE.c.subject.in_(subjects)
+    )
 )
 
 
-def _put_lines(make: Any) -> Any:
+def _put_lines(dialect: str) -> Any:
     """Insert lines, or change those that are there, as one statement of that database."""
-    statement = make(_LINE)
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(_LINE)
     changed = {name: statement.excluded[name] for name in ("unit_id", "status", "mark_id")}
-    return statement.on_conflict_do_update(index_elements=["meeting_id", "subject"], set_=changed)
+    return statement.on_conflict_do_update(
+        index_elements=["meeting_id", "subject"], set_=changed
+    ).inline()
 
 
-_PUT_LINES = {
-    "sqlite": _put_lines(sqlite.insert),
-    "postgresql": _put_lines(postgresql.insert),
-}
+_PUT_LINES = Prepared(_put_lines, _LINE.c.keys())
 
 
 @dataclass(frozen=True)
@@ -186,9 +201,14 @@ def meeting_to_write(session: Session, by: Actor, meeting_id: int, now: datetime
     """
     if by.meeting_id is None and not by.has_any(*TAKERS):
         raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
+    _lock(session, meeting_id)
+    return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
+
+
+def _lock(session: Session, meeting_id: int) -> None:
+    """Let nobody else write this register meanwhile; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(Meeting.id).where(Meeting.id == meeting_id).with_for_update())
-    return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
 
 
 def window_of(session: Session, meeting: Meeting) -> MeetingWindow:
@@ -238,11 +258,29 @@ def heads_by_label(session: Session, meeting_id: int) -> dict[str, int]:
     return total_heads((label, heads, min(at, got), one) for label, heads, at, got, one in rows)
 
 
+def _meeting_row(session: Session, by: Actor, meeting_id: int, now: datetime) -> Any:
+    """The meeting's columns alone, locked: all that a tap asks of it, without the ORM's object."""
+    if by.meeting_id == meeting_id:
+        _lock(session, meeting_id)
+    else:
+        meeting_to_write(session, by, meeting_id, now)
+    for row in _MEETING_ROW.rows(session, meeting=meeting_id):
+        return SimpleNamespace(**dict(zip(_MEETING.c.keys(), row, strict=True)))
+    raise NotFound(N_("Không tìm thấy buổi này trong phạm vi của bạn."))
+
+
+def _forget_older(session: Session, meeting_id: int) -> None:
+    """What the ORM has read of the meeting before is older than what now stands."""
+    read_before = session.identity_map.get(identity_key(Meeting, meeting_id))
+    if read_before is not None:
+        session.expire(read_before)
+
+
 @dataclass
 class _Batch:
-    """What was gathered for judging a batch, and what it grows into."""
+    """What was gathered for judging a batch, and what it grows into; `meeting` as in its table."""
 
-    meeting: Meeting
+    meeting: Any
     window: MeetingWindow
     roll: dict[str, UnitOfDay]
     known: dict[str, Fact]
@@ -267,7 +305,7 @@ def _record(
 ) -> Recorded:
     marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
     with writing() as session:
-        meeting = meeting_to_write(session, by, meeting_id, now)
+        meeting = _meeting_row(session, by, meeting_id, now)
         facts = [
             one
             if isinstance(one, BadMark)
@@ -286,11 +324,12 @@ def _record(
         if batch.kept:
             _apply(session, batch, before, by)
             _log(session, batch, now, by, device)
+            _forget_older(session, meeting_id)
         register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
         return Recorded(verdicts, register)
 
 
-def _gather(session: Session, meeting: Meeting, facts: list[Fact], *, is_careful: bool) -> _Batch:
+def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bool) -> _Batch:
     subjects = {fact.subject for fact in facts}
     walk_ins = walk_ins_among(session, subjects)
     here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
@@ -345,7 +384,7 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
 def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
     meeting = batch.meeting
     _write_walk_ins(session, batch)
-    session.execute(_INSERT_MARKS, [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
+    _INSERT_MARKS.run(session, [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
     touched = {fact.subject for fact, _ in batch.kept}
     after = {subject: _status(batch.ledger[subject]) for subject in touched}
     _write_lines(session, meeting, touched, batch.ledger, _known_stamps(batch))
@@ -356,7 +395,7 @@ def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by
         refresh_subjects(session, meeting.campaign_id, changed)
 
 
-def _count(session: Session, meeting: Meeting, came: int) -> None:
+def _count(session: Session, meeting: Any, came: int) -> None:
     """Add to the meeting's counters; its row is locked, so what was read still holds."""
     state = state_after_mark(RegisterState(meeting.register_state)).value
     counters: dict[str, object] = {
@@ -365,11 +404,10 @@ def _count(session: Session, meeting: Meeting, came: int) -> None:
         "register_version": meeting.register_version + 1,
         "register_state": state,
     }
-    session.execute(
-        _COUNT, {"meeting": meeting.id, **{f"new_{name}": one for name, one in counters.items()}}
-    )
+    new = {f"new_{name}": one for name, one in counters.items()}
+    _COUNT.run(session, [{"meeting": meeting.id} | new])
     for name, value in counters.items():
-        set_committed_value(meeting, name, value)
+        setattr(meeting, name, value)
 
 
 def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:
@@ -439,9 +477,7 @@ def _write_lines(
     ids = [mark.id for mark in deciding.values() if mark]
     stamps = stamps | _stamps(session, [one for one in ids if one not in stamps])
     gone = [one for one, mark in deciding.items() if mark is None]
-    for start in range(0, len(gone), CHUNK):
-        part = gone[start : start + CHUNK]
-        session.execute(_DELETE_LINES, {"meeting": meeting.id, "subjects": part})
+    _DELETE_LINES.run(session, gone, meeting=meeting.id)
     rows = [
         stamps[mark.id]
         | {
@@ -454,17 +490,13 @@ def _write_lines(
         if mark is not None
     ]
     if rows:
-        dialect = session.get_bind().dialect.name
-        session.execute(_PUT_LINES["postgresql" if dialect == "postgresql" else "sqlite"], rows)
+        _PUT_LINES.run(session, rows)
 
 
 def _stamps(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:
     """Whom each mark is about and the unit it was stamped with."""
-    found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = session.execute(_STAMPS_BY_ID, {"ids": ids[start : start + CHUNK]})
-        found |= {row[0]: dict(zip(_STAMP_NAMES, row[1:], strict=True)) for row in rows}
-    return found
+    rows = _STAMPS_BY_ID.rows(session, ids)
+    return {row[0]: dict(zip(_STAMP_NAMES, row[1:], strict=True)) for row in rows}
 
 
 def _log(session: Session, batch: _Batch, now: datetime, by: Actor, device: str) -> None:
@@ -490,18 +522,18 @@ def _status(marks: Sequence[Fact]) -> Status | None:
     return mark.status if mark else None
 
 
-def _fact(row: Any, meeting_id: int) -> Fact:
+def _fact(row: tuple[Any, ...], meeting_id: int) -> Fact:
     """A stored mark as the rules know it; one of another meeting never looks like one of this."""
-    subject = row.subject if row.meeting_id == meeting_id else f"{row.meeting_id}/{row.subject}"
+    own, at, subject, status, annuls, tapped_at, corrected_at, received_at, device = row
     return Fact(
-        id=row.id,
-        subject=subject,
-        status=Status(row.status),
-        tapped_at=row.tapped_at,
-        received_at=row.received_at,
-        device=row.device,
-        annuls=row.annuls_id,
-        corrected_at=row.corrected_at,
+        id=own,
+        subject=subject if at == meeting_id else f"{at}/{subject}",
+        status=Status(status),
+        tapped_at=tapped_at,
+        received_at=received_at,
+        device=device,
+        annuls=annuls,
+        corrected_at=corrected_at,
     )
 
 
@@ -511,27 +543,16 @@ def _ledger(
     """All marks of these subjects (of everybody when None) at the meeting."""
     found: defaultdict[str, list[Fact]] = defaultdict(list)
     if subjects is None:
-        answers = [session.execute(_FACTS, {"meeting": meeting_id})]
+        rows = _FACTS.rows(session, meeting=meeting_id)
     else:
-        wanted = sorted(subjects)
-        answers = [
-            session.execute(
-                _FACTS_OF, {"meeting": meeting_id, "subjects": wanted[start : start + CHUNK]}
-            )
-            for start in range(0, len(wanted), CHUNK)
-        ]
-    for answer in answers:
-        for row in answer.all():
-            found[row.subject].append(_fact(row, meeting_id))
+        rows = _FACTS_OF.rows(session, sorted(subjects), meeting=meeting_id)
+    for row in rows:
+        found[row[2]].append(_fact(row, meeting_id))
     return found
 
 
 def _facts_by_id(session: Session, meeting_id: int, ids: list[str]) -> dict[str, Fact]:
-    found: dict[str, Fact] = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = session.execute(_FACTS_BY_ID, {"ids": ids[start : start + CHUNK]})
-        found |= {row.id: _fact(row, meeting_id) for row in rows}
-    return found
+    return {row[0]: _fact(row, meeting_id) for row in _FACTS_BY_ID.rows(session, ids)}
 
 
 def _differences(session: Session, meeting_id: int) -> list[str]:
@@ -576,15 +597,17 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     """Everything the page shows of a register."""
     marked = marked_lines(session, meeting.id)
     lines, names = lines_of(session, meeting, marked)
-    statuses = {row[0]: Status(row[1]) for row in marked}
-    deciding = {row[0]: row[2] for row in marked}
+    standing = {row[0]: (row[1], row[2]) for row in marked}
     doubtful = _several_standing(session, meeting.id)
+    statuses = {subject: Status(status) for subject, (status, _) in standing.items()}
     counts = count_register([line.subject for line in lines], statuses).as_json()
     return _head(meeting, now) | {
         "counts": counts | _head_totals(meeting),
         "groups": [{"id": unit, "name": name} for unit, name in names.items()],
         "heads": heads_by_label(session, meeting.id),
-        "subjects": [_subject_json(line, names, statuses, deciding, doubtful) for line in lines],
+        "subjects": [
+            _subject_json(line, names, standing.get(line.subject), doubtful) for line in lines
+        ],
     }
 
 
@@ -620,27 +643,27 @@ def _rfc3339(at: datetime) -> str:
 def _subject_json(
     line: Line,
     names: dict[int, str],
-    statuses: dict[str, Status],
-    deciding: dict[str, str],
+    standing: tuple[str, str] | None,
     doubtful: dict[str, "_Standing"],
 ) -> dict[str, Any]:
-    status = statuses.get(line.subject)
+    """One line; `standing` is its status and the mark that decides it, if anybody made one."""
+    subject, name, group, birth_year, unit = line
     shown: dict[str, Any] = {
-        "subject": line.subject,
-        "name": line.name,
-        "unit": line.unit or names.get(line.group or 0, ""),
-        "status": status.value if status else NOT_MARKED,
+        "subject": subject,
+        "name": name,
+        "unit": unit or names.get(group or 0, ""),
+        "status": standing[0] if standing else NOT_MARKED,
     }
-    if line.group is not None:
-        shown["group"] = line.group
-    if line.birth_year is not None:
-        shown["birth_year"] = line.birth_year
-    if status:
-        shown["mark"] = deciding[line.subject]
-    if line.subject in doubtful:
-        shown["others"] = [mark.id for mark in doubtful[line.subject].marks]
-        if doubtful[line.subject].said:
-            shown["said"] = doubtful[line.subject].said
+    if group is not None:
+        shown["group"] = group
+    if birth_year is not None:
+        shown["birth_year"] = birth_year
+    if standing:
+        shown["mark"] = standing[1]
+    if subject in doubtful:
+        shown["others"] = [mark.id for mark in doubtful[subject].marks]
+        if doubtful[subject].said:
+            shown["said"] = doubtful[subject].said
     return shown
 
 
@@ -654,7 +677,7 @@ class _Standing:
 
 def _several_standing(session: Session, meeting_id: int) -> dict[str, _Standing]:
     """The subjects of which several marks stand; those that differ are for somebody to settle."""
-    subjects = set(session.scalars(_SEVERAL, {"meeting": meeting_id}))
+    subjects = {row[0] for row in _SEVERAL.rows(session, meeting=meeting_id)}
     ledger = _ledger(session, meeting_id, subjects) if subjects else {}
     standing = {one: standing_marks(marks) for one, marks in ledger.items()}
     several = {one: marks for one, marks in standing.items() if len(marks) > 1}
@@ -682,8 +705,4 @@ def _said(marks: list[Fact], names: dict[str, str]) -> list[dict[str, str]]:
 
 def _markers(session: Session, ids: list[str]) -> dict[str, str]:
     """Who made each mark: the account's name, or the label of the link."""
-    found: dict[str, str] = {}
-    for start in range(0, len(ids), CHUNK):
-        rows = session.execute(_MARKERS, {"ids": ids[start : start + CHUNK]})
-        found |= {row[0]: row[1] or row[2] or TAKER for row in rows}
-    return found
+    return {row[0]: row[1] or row[2] or TAKER for row in _MARKERS.rows(session, ids)}

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, inspect, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -27,6 +26,7 @@ from models import (
 )
 from rules.days import local_day
 from services.access import subtree
+from services.prepared import Listed, Prepared
 from services.units import natural_key, unit_names_on
 
 LARGEST_ID = 2_147_483_647
@@ -34,45 +34,57 @@ BY_HAND = ("person", "makeup")
 CHUNK = 500
 
 _INVITATION = inspect(Invitation).local_table
-_INVITED = select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
-    _INVITATION.c.meeting_id == bindparam("meeting"),
-    _INVITATION.c.removed_at.is_(None),
-    _INVITATION.c.person_id.in_(bindparam("people", expanding=True)),
+_INVITED = Listed(
+    lambda people: select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
+        _INVITATION.c.meeting_id == bindparam("meeting"),
+        _INVITATION.c.removed_at.is_(None),
+        _INVITATION.c.person_id.in_(people),
+    )
 )
 _PERSON = inspect(Person).local_table
 _NAMED = (_PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth_year, _PERSON.c.sort_key)
-_NAMED_BY_ID = select(*_NAMED).where(_PERSON.c.id.in_(bindparam("people", expanding=True)))
-_INVITED_NAMED = (
-    select(*_NAMED, _INVITATION.c.unit_id)
-    .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
-    .where(_INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.removed_at.is_(None))
+_NAMED_BY_ID = Listed(lambda people: select(*_NAMED).where(_PERSON.c.id.in_(people)))
+_INVITED_NAMED = Prepared(
+    lambda _: (
+        select(*_NAMED, _INVITATION.c.unit_id)
+        .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
+        .where(_INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.removed_at.is_(None))
+    )
 )
-_BROUGHT = select(
-    exists().where(
-        _INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.source.not_in(BY_HAND)
+_BROUGHT = Prepared(
+    lambda _: (
+        select(_INVITATION.c.id)
+        .where(
+            _INVITATION.c.meeting_id == bindparam("meeting"),
+            and_(*(_INVITATION.c.source != one for one in BY_HAND)),
+        )
+        .limit(1)
     )
 )
 _LINE = inspect(RegisterLine).local_table
-_MARKED = select(
-    *(
-        _LINE.c[name]
-        for name in ("subject", "status", "mark_id", "person_id", "household_id", "unit_id")
+_MARKED_NAMES = ("subject", "status", "mark_id", "person_id", "household_id", "unit_id")
+_MARKED = Prepared(
+    lambda _: select(*(_LINE.c[name] for name in _MARKED_NAMES)).where(
+        _LINE.c.meeting_id == bindparam("meeting")
     )
-).where(_LINE.c.meeting_id == bindparam("meeting"))
-_RESIDENTIAL = (
-    select(MeetingUnit.unit_id)
-    .join(Unit, Unit.id == MeetingUnit.unit_id)
-    .where(MeetingUnit.meeting_id == bindparam("meeting"), Unit.tree == "residential")
 )
-_WALK_INS = (
-    select(WalkIn.id, WalkIn.name, WalkIn.unit_text)
-    .where(WalkIn.meeting_id == bindparam("meeting"))
-    .order_by(WalkIn.created_at, WalkIn.id)
+_RESIDENTIAL = Prepared(
+    lambda _: (
+        select(MeetingUnit.unit_id)
+        .join(Unit, Unit.id == MeetingUnit.unit_id)
+        .where(MeetingUnit.meeting_id == bindparam("meeting"), Unit.tree == "residential")
+    )
+)
+_WALK_INS = Prepared(
+    lambda _: (
+        select(WalkIn.id, WalkIn.name, WalkIn.unit_text)
+        .where(WalkIn.meeting_id == bindparam("meeting"))
+        .order_by(WalkIn.created_at, WalkIn.id)
+    )
 )
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One subject of a register: whom it is about, with the unit of the meeting's day."""
 
     subject: str
@@ -82,8 +94,7 @@ class Line:
     unit: str = ""
 
 
-@dataclass(frozen=True)
-class UnitOfDay:
+class UnitOfDay(NamedTuple):
     """Where a subject belonged on the meeting's day; walk-ins belong nowhere."""
 
     unit_id: int | None
@@ -108,7 +119,7 @@ def expected_among(
     """Those of the named people and households who are on the meeting's register."""
     found: dict[str, UnitOfDay] = {}
     for chunk in _chunks(ids_of(subjects, "m")):
-        invited = session.execute(_INVITED, {"meeting": meeting.id, "people": chunk})
+        invited = _INVITED.rows(session, chunk, meeting=meeting.id)
         found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in invited}
         others = [one for one in chunk if f"m:{one}" not in found]
         brought = _brought(session, meeting, others) if others else None
@@ -136,13 +147,13 @@ def walk_ins_among(session: Session, subjects: Collection[str]) -> dict[str, tup
     return found
 
 
-def marked_lines(session: Session, meeting_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+def marked_lines(session: Session, meeting_id: int) -> Sequence[tuple[Any, ...]]:
     """What stands on the register: subject, status, deciding mark, whom it is about, its unit."""
-    return session.execute(_MARKED, {"meeting": meeting_id}).all()
+    return _MARKED.rows(session, meeting=meeting_id)
 
 
 def lines_of(
-    session: Session, meeting: Meeting, marked: Sequence[Row[*tuple[Any, ...]]] | None = None
+    session: Session, meeting: Meeting, marked: Sequence[tuple[Any, ...]] | None = None
 ) -> tuple[list[Line], dict[int, str]]:
     """The whole register in its order (unit, then given name), and the names of its units.
 
@@ -166,7 +177,7 @@ def lines_of(
 
 def residential_units(session: Session, meeting: Meeting) -> list[int]:
     """The residential units that are invited by name; a Party unit does not bring its households."""
-    return list(session.scalars(_RESIDENTIAL, {"meeting": meeting.id}))
+    return [row[0] for row in _RESIDENTIAL.rows(session, meeting=meeting.id)]
 
 
 def _chunks(ids: list[int]) -> Iterable[list[int]]:
@@ -207,7 +218,7 @@ def _brings_members(session: Session, meeting: Meeting) -> bool:
     """Whether the units' members stand in, because nobody has been invited from them yet."""
     if meeting.is_makeup or meeting.counting == "heads":
         return False
-    return not session.scalar(_BROUGHT, {"meeting": meeting.id})
+    return not _BROUGHT.rows(session, meeting=meeting.id)
 
 
 def _members(session: Session, meeting: Meeting) -> Any:
@@ -261,7 +272,7 @@ def _households(session: Session, meeting: Meeting, only: list[int] | None) -> A
     )
 
 
-def _stamped(marked: Sequence[Row[*tuple[Any, ...]]], key: str) -> dict[int, int | None]:
+def _stamped(marked: Sequence[tuple[Any, ...]], key: str) -> dict[int, int | None]:
     """The people or households with a line on the register, with its stamped unit."""
     place = ("subject", "status", "mark_id", "person_id", "household_id").index(key)
     return {row[place]: row[-1] for row in marked if row[place] is not None}
@@ -276,13 +287,10 @@ def _person_lines(session: Session, meeting: Meeting, units: dict[int, int | Non
     if brought is not None:
         units |= _pairs(session, brought)
     named: dict[int, tuple[str, int | None, str]] = {}
-    for one, name, year, key, unit in session.execute(
-        _INVITED_NAMED, {"meeting": meeting.id}
-    ).all():
+    for one, name, year, key, unit in _INVITED_NAMED.rows(session, meeting=meeting.id):
         named[one], units[one] = (name, year, key), unit
-    for chunk in _chunks(sorted(units.keys() - named.keys())):
-        rows = session.execute(_NAMED_BY_ID, {"people": chunk})
-        named |= {one: (name, year, key) for one, name, year, key in rows}
+    rows = _NAMED_BY_ID.rows(session, sorted(units.keys() - named.keys()))
+    named |= {one: (name, year, key) for one, name, year, key in rows}
     namesakes = Counter(name for name, _, _ in named.values())
     return [
         Line(f"m:{one}", name, units[one], year if namesakes[name] > 1 else None)
@@ -311,5 +319,5 @@ def _household_lines(
 
 
 def _walk_in_lines(session: Session, meeting: Meeting) -> list[Line]:
-    rows = session.execute(_WALK_INS, {"meeting": meeting.id})
+    rows = _WALK_INS.rows(session, meeting=meeting.id)
     return [Line(f"w:{one}", name, None, unit=unit) for one, name, unit in rows if name]

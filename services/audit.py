@@ -17,15 +17,22 @@ from rules.audit_chain import FIELDS, seal
 from rules.days import LOCAL
 from rules.permissions import Actor
 from services.office import office
+from services.prepared import Prepared
 
 _TABLE: Any = inspect(AuditEntry).local_table
 _HEAD: Any = inspect(AuditHead).local_table
-_INSERT = insert(_TABLE)
-_LOCKED_HEAD = select(_HEAD.c.last_seal, _HEAD.c.entries).where(_HEAD.c.id == 1).with_for_update()
-_MOVE_HEAD = (
-    update(_HEAD)
-    .where(_HEAD.c.id == 1)
-    .values(last_seal=bindparam("last"), entries=bindparam("count"))
+_INSERT = Prepared(
+    lambda _: insert(_TABLE).inline(), [column.name for column in _TABLE.c if column.name != "id"]
+)
+_LOCKED_HEAD = Prepared(
+    lambda _: select(_HEAD.c.last_seal, _HEAD.c.entries).where(_HEAD.c.id == 1).with_for_update()
+)
+_MOVE_HEAD = Prepared(
+    lambda _: (
+        update(_HEAD)
+        .where(_HEAD.c.id == 1)
+        .values(last_seal=bindparam("last"), entries=bindparam("count"))
+    )
 )
 _WAITING = "audit entries"
 
@@ -72,8 +79,8 @@ def seal_waiting(session: Session) -> None:
     before, count = _locked_head(session, key)
     for entry in entries:
         before = entry["seal"] = seal(key, before, entry)
-    session.execute(_INSERT, entries)
-    session.execute(_MOVE_HEAD, {"last": before, "count": count + len(entries)})
+    _INSERT.run(session, entries)
+    _MOVE_HEAD.run(session, [{"last": before, "count": count + len(entries)}])
 
 
 def forget_waiting(session: Session) -> None:
@@ -83,15 +90,16 @@ def forget_waiting(session: Session) -> None:
 
 def _locked_head(session: Session, key: bytes) -> tuple[str, int]:
     """The chain's end, held until the transaction ends; begins the chain when there is none."""
-    head = session.execute(_LOCKED_HEAD).one_or_none()
-    if head is None:
+    found = _LOCKED_HEAD.rows(session)
+    if not found:
         try:
             with session.begin_nested():
                 _begin_chain(session, key)
         except IntegrityError:
             pass  # Another writer has begun it meanwhile.
-        head = session.execute(_LOCKED_HEAD).one()
-    return head.last_seal, head.entries
+        found = _LOCKED_HEAD.rows(session)
+    [(last_seal, entries)] = found
+    return last_seal, entries
 
 
 def _begin_chain(session: Session, key: bytes) -> None:

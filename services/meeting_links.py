@@ -14,6 +14,7 @@ from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean
 from services import audit
 from services.access import meeting_for
+from services.prepared import Prepared
 from services.settings import setting_number
 from services.tokens import new_token, token_hash
 from services.transaction import reading, writing
@@ -25,15 +26,17 @@ TAKER = "Người điểm danh"
 _LINK: Any = inspect(MeetingLink).local_table
 _MEETING: Any = inspect(Meeting).local_table
 # Asked at every tap of every phone: written down once, over plain tables.
-_ALIVE = (
-    select(_LINK.c.id, _LINK.c.meeting_id, _LINK.c.label, _LINK.c.can_submit)
-    .join(_MEETING, _MEETING.c.id == _LINK.c.meeting_id)
-    .where(
-        _LINK.c.token_hash == bindparam("token_hash"),
-        _LINK.c.valid_from <= bindparam("now"),
-        _LINK.c.expires_at > bindparam("now"),
-        _LINK.c.revoked_at.is_(None),
-        _MEETING.c.state != "cancelled",
+_ALIVE = Prepared(
+    lambda _: (
+        select(_LINK.c.id, _LINK.c.meeting_id, _LINK.c.label, _LINK.c.can_submit)
+        .join(_MEETING, _MEETING.c.id == _LINK.c.meeting_id)
+        .where(
+            _LINK.c.token_hash == bindparam("token_hash"),
+            _LINK.c.valid_from <= bindparam("now"),
+            _LINK.c.expires_at > bindparam("now"),
+            _LINK.c.revoked_at.is_(None),
+            _MEETING.c.state != "cancelled",
+        )
     )
 )
 
@@ -176,16 +179,11 @@ def actor_of_link(token: str, *, now: datetime) -> Actor | None:
 
     None alike when it is unknown, too early, too late, revoked, or its meeting cancelled.
     """
-    asked = {"token_hash": token_hash(token), "now": now}
-    row = reading().execute(_ALIVE, asked).one_or_none()
-    if row is None:
+    found = _ALIVE.rows(reading(), token_hash=token_hash(token), now=now)
+    if not found:
         return None
-    return Actor(
-        name=row.label or TAKER,
-        meeting_id=row.meeting_id,
-        link_id=row.id,
-        can_submit=row.can_submit,
-    )
+    [(link_id, meeting_id, label, can_submit)] = found
+    return Actor(name=label or TAKER, meeting_id=meeting_id, link_id=link_id, can_submit=can_submit)
 
 
 def meeting_links(meeting_id: int, *, now: datetime, by: Actor) -> list[LinkRow]:

@@ -21,11 +21,12 @@ from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean
 from services import audit
 from services.access import granted_unit_ids
+from services.prepared import Prepared
 from services.transaction import reading, writing
 
 MEETING_KINDS = ("study", "class", "outreach", "cell")
 DAY_KINDS = ("off", "working")
-_CHOSEN = select(Setting.value).where(Setting.key == bindparam("name"))
+_CHOSEN = Prepared(lambda _: select(Setting.value).where(Setting.key == bindparam("name")))
 _SEVERAL = select(Setting.key, Setting.value).where(
     Setting.key.in_(bindparam("names", expanding=True))
 )
@@ -245,8 +246,8 @@ def settings_of(session: Session, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _value(session: Session, key: str) -> str:
-    chosen: str | None = session.scalar(_CHOSEN, {"name": key})
-    return SPECS[key].default if chosen is None else chosen
+    chosen = _CHOSEN.rows(session, name=key)
+    return str(chosen[0][0]) if chosen else SPECS[key].default
 
 
 def save_settings(values: Mapping[str, str], *, now: datetime, by: Actor) -> None:

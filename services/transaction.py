@@ -1,5 +1,6 @@
 """The one way in which facts are written: a transaction that takes its lock first and commits last."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from models import db
 from services import audit
 
 _WRITING = "writing"
+_TURN = threading.Lock()
+WAITS_SECONDS = 10
 DATABASE_DOWN = OperationalError
 DATABASE_FAILURES = (DATABASE_DOWN, ProgrammingError)
 """What the doors see when the database does not answer or has no tables yet."""
@@ -34,6 +37,7 @@ def writing() -> Iterator[Session]:
         raise RuntimeError("a write transaction is already open here")
     session.rollback()
     session.info[_WRITING] = True
+    is_my_turn = _takes_turns(session) and _TURN.acquire(timeout=WAITS_SECONDS)
     try:
         session.connection(execution_options={"begin": "IMMEDIATE"})
         yield session
@@ -45,6 +49,14 @@ def writing() -> Iterator[Session]:
         raise
     finally:
         session.info.pop(_WRITING, None)
+        if is_my_turn:
+            _TURN.release()
+
+
+def _takes_turns(session: Session) -> bool:
+    """Whether the threads of this process queue for writing: SQLite has one writer, and whoever
+    asks it while another writes only sleeps and asks again, ever longer."""
+    return session.get_bind().dialect.name == "sqlite"
 
 
 def reading() -> Session:

@@ -6,7 +6,9 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from flask import Flask, Response, jsonify, request
 
 TOKEN = "only for measuring"
@@ -21,27 +23,37 @@ SUBJECTS = [
     for number in range(int(os.environ.get("SUBJECTS", "500")))
 ]
 HERE = threading.local()
+IS_POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgresql")
+VALUE = "%s" if IS_POSTGRESQL else "?"
 
 
-def database() -> sqlite3.Connection:
-    """This thread's connection, as durable as ours."""
+def database() -> Any:
+    """This thread's connection, as durable as ours, and on the same database."""
     if not hasattr(HERE, "connection"):
-        path = Path(os.environ["INSTANCE_PATH"]) / "plain.db"
-        HERE.connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-        HERE.connection.execute("PRAGMA journal_mode = WAL")
-        HERE.connection.execute("PRAGMA synchronous = FULL")
+        HERE.connection = psycopg_connection() if IS_POSTGRESQL else sqlite_connection()
         HERE.connection.execute(
-            "CREATE TABLE IF NOT EXISTS mark (id TEXT PRIMARY KEY, subject TEXT, body TEXT)"
+            "CREATE TABLE IF NOT EXISTS plain_mark (id TEXT PRIMARY KEY, subject TEXT, body TEXT)"
         )
         HERE.connection.execute(
-            "CREATE TABLE IF NOT EXISTS person (subject TEXT PRIMARY KEY, body TEXT)"
+            "CREATE TABLE IF NOT EXISTS plain_person (subject TEXT PRIMARY KEY, body TEXT)"
         )
-        HERE.connection.executemany(
-            "INSERT OR IGNORE INTO person VALUES (?, ?)",
+        HERE.connection.cursor().executemany(
+            f"INSERT INTO plain_person VALUES ({VALUE}, {VALUE}) ON CONFLICT DO NOTHING",
             [(one["subject"], json.dumps(one)) for one in SUBJECTS],
         )
-    connection: sqlite3.Connection = HERE.connection
+    return HERE.connection
+
+
+def sqlite_connection() -> sqlite3.Connection:
+    path = Path(os.environ["INSTANCE_PATH"]) / "plain.db"
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def psycopg_connection() -> psycopg.Connection[Any]:
+    return psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
 
 
 def create_app() -> Flask:
@@ -59,9 +71,9 @@ def create_app() -> Flask:
     def marks() -> Response:
         sent = request.get_json()["marks"]
         connection = database()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "INSERT OR IGNORE INTO mark VALUES (?, ?, ?)",
+        connection.execute("BEGIN" if IS_POSTGRESQL else "BEGIN IMMEDIATE")
+        connection.cursor().executemany(
+            f"INSERT INTO plain_mark VALUES ({VALUE}, {VALUE}, {VALUE}) ON CONFLICT DO NOTHING",
             [(one["id"], one["subject"], json.dumps(one)) for one in sent],
         )
         connection.execute("COMMIT")
@@ -69,7 +81,7 @@ def create_app() -> Flask:
 
     @app.get("/plain/register")
     def register() -> Response:
-        rows = database().execute("SELECT body FROM person")
+        rows = database().execute("SELECT body FROM plain_person").fetchall()
         return jsonify(ok=True, subjects=[json.loads(row[0]) for row in rows])
 
     return app

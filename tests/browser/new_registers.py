@@ -1,4 +1,7 @@
-"""Makes meetings that are about to begin, in the running demonstration; prints their links as JSON."""
+"""Makes meetings that are about to begin, in the running demonstration; prints their links as JSON.
+
+python -m tests.browser.new_registers MEMBERS roll|heads [HOW_MANY]
+"""
 
 import json
 import sys
@@ -79,5 +82,6 @@ def make(members: int, counting: str, now: datetime) -> dict[str, object]:
 
 if __name__ == "__main__":
     with create_app().app_context():
-        made = make(int(sys.argv[1]), sys.argv[2], datetime.now(UTC))
-        print(json.dumps(made))
+        for _ in range(int(sys.argv[3]) if len(sys.argv) > 3 else 1):
+            made = make(int(sys.argv[1]), sys.argv[2], datetime.now(UTC))
+            print(json.dumps(made))
