@@ -33,11 +33,11 @@ def open_register(page: Page, made: dict[str, Any], link: str = "link") -> None:
     page.locator(".register-list[data-ready]").wait_for(state="attached")
 
 
-def stored(page: Page, made: dict[str, Any]) -> Any:
+def stored(page: Page, made: dict[str, Any], token: str = "link_token") -> Any:
     """The register as the server has it, read by the link's token."""
     answer = page.request.get(
         f"/attendance/{made['id']}/register",
-        headers={"Authorization": f"Bearer {made['link_token']}"},
+        headers={"Authorization": f"Bearer {made[token]}"},
     )
     return answer.json()
 

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import random
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
+from services.tokens import token_hash
 from tests.browser.conftest import (
     FLAGS,
     PHONE,
@@ -28,8 +30,6 @@ from tests.browser.conftest import (
 from tests.browser.test_attendance import new_register, open_register, stored
 
 NOT_COPIED = (".venv", ".git", ".setup", "instance", "bench", "tests", "docs", ".*_cache")
-# A second on a quiet machine; the one that tests may be shared.
-USABLE_WITHIN = 1500
 UNSENT = """() => new Promise((resolve) => {
     const asked = indexedDB.open("tuyenhuan");
     asked.onsuccess = () => {
@@ -181,7 +181,6 @@ def test_fifty_unsent_marks_survive_a_reload_and_a_closed_page(own, phones):
     assert unsent(again) == 0
 
 
-@pytest.mark.fragile
 def test_fifty_unsent_marks_survive_a_killed_browser(own, browser, tmp_path):
     made = new_register(own.server, members=60)
     program = browser.browser_type
@@ -208,12 +207,13 @@ def test_fifty_unsent_marks_survive_a_killed_browser(own, browser, tmp_path):
         context.close()
     again = program.launch_persistent_context(str(tmp_path), **options)
     page = again.pages[0]
-    # Killed before the cookie reached the disk: the phone has lost its sign-in, not its marks.
+    # The browser itself may not have written its cookie and its service worker to the disk yet:
+    # the phone has then lost its sign-in and its copy of the page, and not one mark.
     again.clear_cookies()
-    page.goto(f"/attendance/{made['id']}")
-    expect(page.locator('.person[data-status="present"]')).to_have_count(50)
-    expect(page.locator(".save-state")).to_contain_text("Chưa gửi: 50")
+    page.goto("/attendance/offline")
+    assert unsent(page) == 50
     open_register(page, made)
+    expect(page.locator('.person[data-status="present"]')).to_have_count(50)
     wait_until_sent(page)
     assert stored(page, made)["counts"]["present"] == 50
     again.close()
@@ -366,12 +366,23 @@ def test_a_phone_a_day_slow_does_not_undo_what_another_said_before_it(own, phone
     assert stored(right, made)["subjects"][0]["status"] == "late"
 
 
-@pytest.mark.fragile
+def revoke(server: Server, token: str) -> None:
+    """End a link as its owner would, in the database of the running server."""
+    path = server.environment["DATABASE_URL"].removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
+        done = connection.execute(
+            "UPDATE meeting_link SET revoked_at = valid_from WHERE token_hash = ?",
+            (token_hash(token),),
+        )
+        assert done.rowcount == 1
+        connection.commit()
+
+
 def test_marks_made_after_a_link_was_revoked_wait_for_the_next_one(own, phones):
     page = phones()
     made = new_register(own.server)
     open_and_keep(page, made)
-    page.context.clear_cookies()
+    revoke(own.server, made["link_token"])
     tap(page, 0)
     expect(page.locator(".save-state")).to_contain_text(
         "để gửi; các lượt vẫn được giữ trên máy này"
@@ -380,10 +391,9 @@ def test_marks_made_after_a_link_was_revoked_wait_for_the_next_one(own, phones):
     other = page.context.new_page()
     open_register(other, made, "helper_link")
     wait_until_sent(other)
-    assert stored(page, made)["counts"]["present"] == 1
+    assert stored(page, made, "helper_link_token")["counts"]["present"] == 1
 
 
-@pytest.mark.fragile
 def test_signing_out_warns_of_what_waits_and_forgets_the_registers_but_not_the_marks(own, phones):
     page = phones(service_workers="block")
     asked: list[str] = []
@@ -393,6 +403,7 @@ def test_signing_out_warns_of_what_waits_and_forgets_the_registers_but_not_the_m
     def sign_in() -> None:
         page.goto(own.server.run("account", "create", email, "--role", "staff").strip())
         page.get_by_role("button", name="Đăng nhập").click()
+        page.wait_for_url(lambda url: "/sign-in" not in url)
 
     sign_in()
     made = new_register(own.server)
@@ -401,7 +412,7 @@ def test_signing_out_warns_of_what_waits_and_forgets_the_registers_but_not_the_m
     page.route("**/marks", lambda route: route.abort())
     tap(page, 0)
     expect(page.locator(".save-state")).to_contain_text("Chưa gửi: 1")
-    page.goto("/attendance/")
+    page.goto("/attendance/", wait_until="networkidle")
     page.locator('[data-module="leaving"]').first.evaluate("form => form.requestSubmit()")
     page.wait_for_url("**/sign-in")
     assert any("Còn 1 lượt điểm danh chưa gửi" in message for message in asked)
@@ -467,8 +478,7 @@ def test_a_version_that_arrives_while_the_phone_is_away_takes_its_marks(own, pho
     own.start()
 
 
-def test_the_page_is_light_and_usable_within_a_second_on_a_slow_phone(own, phones):
-    page = phones()
+def test_the_page_of_four_hundred_names_weighs_little(own, phones):
     made = new_register(own.server, members=450)
     sizes: dict[str, int] = {}
 
@@ -476,21 +486,29 @@ def test_the_page_is_light_and_usable_within_a_second_on_a_slow_phone(own, phone
         if "/link/" not in response.url and response.status == 200:
             sizes[response.url] = len(gzip.compress(response.body()))
 
+    page = phones()
+    page.on("response", weigh)
     open_register(page, made)
-    context = page.context
-    page.close()
-    page = context.new_page()
-    session = context.new_cdp_session(page)
-    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    took = []
-    for _ in range(3):
-        page.goto(f"/attendance/{made['id']}", wait_until="commit")
-        page.locator(".register[data-started]").wait_for()
-        took.append(page.evaluate("performance.getEntriesByName('register-usable')[0].startTime"))
-    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
-    fresh = phones()
-    fresh.on("response", weigh)
-    open_register(fresh, made)
-    assert fresh.locator(".person").count() >= 400
+    assert page.locator(".person").count() >= 400
+    assert len(sizes) > 10
     assert sum(sizes.values()) < 150_000, sizes
-    assert min(took) < USABLE_WITHIN, took
+
+
+def test_the_program_can_be_installed_and_opens_from_the_home_screen(own, phones):
+    page = phones()
+    made = new_register(own.server)
+    open_and_keep(page, made)
+    session = page.context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"].endswith(".webmanifest") or "manifest" in manifest["url"]
+    hindrances = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # A private profile, as tests have one, cannot install anything; nothing else may stand in the way.
+    assert [one["errorId"] for one in hindrances if one["errorId"] != "in-incognito"] == []
+    own.kill()
+    try:
+        page.goto("/attendance/")  # the manifest's start_url
+        page.get_by_role("link", name="Buổi thử điểm danh").click()
+        page.locator(".register-list[data-ready]").wait_for(state="attached")
+    finally:
+        own.start()
