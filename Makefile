@@ -5,7 +5,7 @@ export PYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run set-up test test-quick lint types browser-test clients-test clients-test-full fuzz torture-quick torture bench requirements translations clean
+.PHONY: help run set-up test test-quick lint types browser-test clients-test clients-test-full fuzz torture-quick torture torture-register bench requirements translations clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -48,9 +48,9 @@ fuzz: ## a hundred thousand mutated mails and as many calendar files; the usual 
 		tests/services/test_incoming_replies.py tests/rules/test_busy.py tests/web/test_busy.py
 
 torture-register: ## a minute of phones whose server is killed again and again, on both databases
-	@$(BIN)/python -m torture.register
+	@$(BIN)/python -m bench.parts.lost_marks
 	@echo "→ The same comparison must find what careless phones lose"
-	@$(BIN)/python -m torture.register --naive --database sqlite --seconds 20
+	@$(BIN)/python -m bench.parts.lost_marks --naive --database sqlite --seconds 20
 
 lint: ## ruff: style, complexity, format
 	@echo "→ ruff"

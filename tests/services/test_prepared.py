@@ -1,6 +1,7 @@
 """Statements handed straight to the driver: the same values, the same failures, the same count."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, event, insert, inspect, select
@@ -10,8 +11,8 @@ from models import AuditEntry, Setting
 from services.prepared import SIZES, Listed, Prepared
 from tests.world import NOW
 
-AUDIT = inspect(AuditEntry).local_table
-SETTING = inspect(Setting).local_table
+AUDIT: Any = inspect(AuditEntry).local_table
+SETTING: Any = inspect(Setting).local_table
 PUT = Prepared(lambda _: insert(SETTING).inline(), ["key", "value"])
 NAMED = Listed(lambda keys: select(SETTING.c.key, SETTING.c.value).where(SETTING.c.key.in_(keys)))
 

@@ -1,7 +1,7 @@
 """Whether a mark is ever lost or doubled: phones that mark, repeat and lose answers while the server
 is killed again and again.
 
-    python -m torture.register [--database NAME] [--phones 6] [--seconds 60] [--naive]
+    python -m bench.parts.lost_marks [--database NAME] [--phones 6] [--seconds 60] [--naive]
 
 Each phone keeps its marks until a verdict names them, as the page does. The server is ended with
 SIGKILL every second or so and started again. At the end all phones deliver what they still have, and
