@@ -38,6 +38,9 @@ NOT_LOGGED = {
     "privacy.note_use": "the day on which somebody last looked at their own data",
     "own_data.own_data": "the day on which somebody last looked at their own data",
     "retention.forget_sent_secrets": "empties letters that have done their work",
+    "installation.settle": "the first start writes down which installation this is",
+    "scheduled_backups.make_scheduled": "each run is a row of its own",
+    "scheduled_backups.rehearse_restore": "each run is a row of its own",
     "unit_changes.show_units_of_today": "shows on its day what was logged when it was decided",
 }
 

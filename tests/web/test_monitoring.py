@@ -35,16 +35,17 @@ def figures(answer: object) -> dict[str, float]:
 
 
 def test_the_figures_tell_how_mail_clock_and_backups_stand(app: Flask, client: FlaskClient) -> None:
+    now = datetime.now(UTC)
     with app.app_context():
-        clock.record_tick("here:1", now=NOW - timedelta(seconds=5))
+        clock.record_tick("here:1", now=now - timedelta(seconds=5))
         db.session.add(
-            BackupRun(kind="scheduled", file_name="x.db", at=NOW - timedelta(hours=1), fault="")
+            BackupRun(kind="scheduled", file_name="x.db", at=now - timedelta(hours=1), fault="")
         )
         db.session.add(
             OutgoingMessage(
                 kind="notice", to_address="chi@test.invalid", subject="Thư", body=b"",
                 message_id="<1@x>", dedup_key="1", state="queued",
-                due_at=NOW - timedelta(minutes=2), created_at=NOW,
+                due_at=now - timedelta(minutes=2), created_at=now,
             )
         )  # fmt: skip
         db.session.commit()
