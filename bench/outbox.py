@@ -3,8 +3,9 @@
     python -m bench.outbox [--invited 5000] [--sent 400]
 
 Publishes one meeting of a fresh demonstration city that invites so many members with addresses, then
-sends some of its invitations to an aiosmtpd sink that throws them away; smtplib sends as many plain
-messages, each built when its turn comes, over one connection. One line of JSON per figure.
+sends some of its invitations to a sink in a process of its own that writes down what it takes;
+smtplib sends as many plain messages, each built when its turn comes, over one connection. One
+line of JSON per figure.
 """
 
 import argparse
@@ -18,11 +19,12 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from multiprocessing import get_context
 from pathlib import Path
 from socket import socket
-from typing import Any
+from threading import Thread
 
-from aiosmtpd.controller import Controller
+from flask import Flask
 from sqlalchemy import func, insert, select, update
 
 from app import create_app
@@ -30,16 +32,12 @@ from gateways.smtp import SmtpSettings, SmtpTransport
 from models import Invitation, Meeting, Membership, OutgoingMessage, Person, Unit, db
 from rules.permissions import SYSTEM
 from services import sending
+from services.ledger import Ledger
 from services.meetings import publish_meetings
+from torture.sink import run_sink
 
+SENDERS = 3
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Sink:
-    """Takes every message and keeps none."""
-
-    async def handle_DATA(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802
-        return "250 taken"
 
 
 def main() -> None:
@@ -51,15 +49,19 @@ def main() -> None:
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    sink = Controller(Sink(), hostname="127.0.0.1", port=port)
-    sink.start()
-    try:
-        with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name:
+        sink = get_context("spawn").Process(
+            target=run_sink, args=(port, Path(name) / "taken", 0, 0)
+        )
+        sink.start()
+        try:
             prepare(name, port)
-            with create_app().app_context():
-                measure(options.invited, options.sent, port)
-    finally:
-        sink.stop()
+            app = create_app()
+            with app.app_context():
+                measure(app, options.invited, options.sent, port)
+        finally:
+            sink.kill()
+            sink.join()
 
 
 def prepare(name: str, port: int) -> None:
@@ -73,7 +75,7 @@ def prepare(name: str, port: int) -> None:
         subprocess.run(flask, cwd=ROOT, check=True, capture_output=True)
 
 
-def measure(invited: int, sent: int, port: int) -> None:
+def measure(app: Flask, invited: int, sent: int, port: int) -> None:
     """Our enqueueing and sending, then smtplib's sending."""
     meeting_id = draft(invited)
     db.session.execute(update(OutgoingMessage).values(state="dropped"))
@@ -83,15 +85,41 @@ def measure(invited: int, sent: int, port: int) -> None:
     took = time.perf_counter() - began
     waiting = select(func.count()).where(OutgoingMessage.state == "queued")
     tell("enqueued", seconds=round(took, 2), messages=db.session.scalar(waiting) or 0)
-    transport = SmtpTransport(SmtpSettings("127.0.0.1", port, starttls=False))
-    began, done = time.perf_counter(), 0
-    while done < sent and (now_sent := sending.send_due(transport, clock=clock, most=200).sent):
-        done += now_sent
-    ours = done / (time.perf_counter() - began)
-    transport.close()
-    alone = plainly(sent, port)
-    tell("sent by us", per_second=round(ours))
-    tell("sent by smtplib", per_second=round(alone), ours_of_smtplib=round(ours / alone, 2))
+    db.session.rollback()
+    for senders in (1, SENDERS):
+        began, cpu = time.perf_counter(), time.process_time()
+        done = send(app, senders, sent, port)
+        per_second = done / (time.perf_counter() - began)
+        milliseconds = 1000 * (time.process_time() - cpu) / done
+        alone, alone_milliseconds = plainly(sent, port)
+        tell(
+            "sent by us",
+            senders=senders,
+            per_second=round(per_second),
+            cpu_ms=round(milliseconds, 1),
+            smtplib_per_second=round(alone),
+            smtplib_cpu_ms=round(alone_milliseconds, 1),
+            ours_of_smtplib=round(per_second / alone, 2),
+        )
+
+
+def send(app: Flask, senders: int, most: int, port: int) -> int:
+    """Send as the scheduler does: so many threads, each with its connection, one ledger."""
+    ledger, counts = Ledger(), [0] * senders
+
+    def work(place: int) -> None:
+        transport = SmtpTransport(SmtpSettings("127.0.0.1", port, starttls=False))
+        with app.app_context():
+            while sum(counts) < most:
+                counts[place] += sending.send_due(transport, clock=clock, ledger=ledger).sent
+        transport.close()
+
+    threads = [Thread(target=work, args=(place,)) for place in range(senders)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
 
 
 def draft(invited: int) -> int:
@@ -129,9 +157,9 @@ def draft(invited: int) -> int:
     return meeting.id
 
 
-def plainly(count: int, port: int) -> float:
-    """Messages a second of smtplib alone, built one by one as ours are."""
-    began = time.perf_counter()
+def plainly(count: int, port: int) -> tuple[float, float]:
+    """Messages a second and CPU milliseconds of smtplib alone, built one by one as ours are."""
+    began, cpu = time.perf_counter(), time.process_time()
     with smtplib.SMTP("127.0.0.1", port) as connection:
         for number in range(count):
             message = EmailMessage()
@@ -140,7 +168,7 @@ def plainly(count: int, port: int) -> float:
             message.set_content("Kính mời đồng chí dự buổi học.\n" * 20)
             message.add_alternative("<p>Kính mời đồng chí dự buổi học.</p>" * 20, subtype="html")
             connection.send_message(message)
-    return count / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began), 1000 * (time.process_time() - cpu) / count
 
 
 def clock() -> datetime:

@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default as readable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, true, update
+from sqlalchemy import ColumnElement, and_, case, func, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
@@ -279,6 +279,58 @@ def counts(*, now: datetime) -> Counts:
         in_doubt=by_state.get("in_doubt", 0),
         oldest_due_at=oldest,
     )
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How far the mail about one meeting is; a person counted twice was written to twice."""
+
+    meeting_id: int
+    topic: str
+    began_at: datetime
+    total: int
+    sent: int
+    waiting: int
+    not_delivered: int
+    minutes_left: int | None
+
+
+SENDINGS_FOR = timedelta(days=14)
+SENDINGS_SHOWN = 100
+
+
+def sendings(*, by: Actor, now: datetime) -> list[Sending]:
+    """How far each meeting's mail of the last days is, the newest first; dropped mail counts not.
+
+    What is left takes as long as the rate of sending allows, all that waits together.
+    """
+    access.require_role(by, "staff")
+    state = OutgoingMessage.state
+    waits = func.sum(case((state.in_(UNFINISHED), 1), else_=0))
+    rows = reading().execute(
+        select(
+            OutgoingMessage.meeting_id,
+            Meeting.topic,
+            func.min(OutgoingMessage.created_at),
+            func.count(),
+            func.sum(case((state == "sent", 1), else_=0)),
+            waits,
+            func.sum(case((state.in_(("dead", "in_doubt")), 1), else_=0)),
+        )
+        .join(Meeting, Meeting.id == OutgoingMessage.meeting_id)
+        .where(
+            OutgoingMessage.created_at > now - SENDINGS_FOR, state != "dropped", _readable(by, now)
+        )
+        .group_by(OutgoingMessage.meeting_id, Meeting.topic)
+        .order_by(waits.desc(), func.max(OutgoingMessage.id).desc())
+        .limit(SENDINGS_SHOWN)
+    )
+    left = counts(now=now)
+    minutes = -(-(left.queued + left.claimed) // office().mail_rate_per_minute)
+    return [
+        Sending(meeting_id, topic, began, total, sent, waiting, lost, minutes if waiting else None)
+        for meeting_id, topic, began, total, sent, waiting, lost in rows
+    ]
 
 
 def trouble() -> str:

@@ -24,6 +24,7 @@ SENTENCES = {
     503: N_("Hệ thống đang bận. Hãy thử lại sau ít giây."),
     507: N_("Máy chủ hết chỗ nên chưa ghi được gì của lần này. Hãy báo quản trị viên rồi gửi lại."),
 }
+RETRY_AFTER_SECONDS = 10
 
 
 def wants_json() -> bool:
@@ -72,7 +73,11 @@ def init_app(app: Flask) -> None:
         # Nothing was committed: whoever sent keeps what they sent and tries again.
         current_app.logger.error("database on %s", request.endpoint, exc_info=error)
         status = 507 if is_disk_full(error) else 503
-        return answer(status, gettext(SENTENCES[status]), f"http_{status}")
+        made = current_app.make_response(
+            answer(status, gettext(SENTENCES[status]), f"http_{status}")
+        )
+        made.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return made
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> ResponseReturnValue:

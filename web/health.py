@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from services import health, installation
+from services import clock, health, installation
 from web.identity import now
 
 bp = Blueprint("health", __name__)
@@ -35,10 +35,16 @@ def show() -> ResponseReturnValue:
 def _banners() -> dict[str, bool]:
     """Which banners pages of signed-in people show; asked at most every ten seconds."""
     if not current_user or not current_user.is_authenticated:
-        return {"clock_silent": False, "is_copy": False}
+        return dict.fromkeys(("clock_silent", "is_copy", "clock_held", "clock_troubled"), False)
     kept = current_app.extensions.get("banners")
     moment = now()
     if kept is None or not timedelta(0) <= moment - kept[0] < ASKED_EVERY:
-        kept = (moment, health.clock_is_silent(now=moment), installation.holds_mail())
-        current_app.extensions["banners"] = kept
-    return {"clock_silent": kept[1], "is_copy": kept[2]}
+        found = {
+            "clock_silent": health.clock_is_silent(now=moment),
+            "is_copy": installation.holds_mail(),
+            "clock_held": clock.hold_in_force() is not None,
+            "clock_troubled": bool(clock.troubles(now=moment)),
+        }
+        kept = current_app.extensions["banners"] = (moment, found)
+    banners: dict[str, bool] = kept[1]
+    return banners

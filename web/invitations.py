@@ -44,6 +44,17 @@ def index() -> str:
     )
 
 
+@bp.get("/invitations/sendings")
+@requires("staff")
+def sendings() -> str:
+    """How far the mail about each meeting is; the page may be closed at any time."""
+    return render_template(
+        "invitations/sendings.html",
+        sendings=outbox.sendings(by=current_actor(), now=now()),
+        trouble=outbox.trouble(),
+    )
+
+
 @bp.get("/invitations/<int:message_id>")
 @requires("staff")
 def show(message_id: int) -> str:

@@ -21,7 +21,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from services import health, installation, monitoring, scheduled_backups, schema
+from services import clock, health, installation, monitoring, scheduled_backups, schema
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -72,6 +72,9 @@ def index() -> ResponseReturnValue:
         backup_is_late=scheduled_backups.standing().is_late(moment),
         runs=scheduled_backups.runs(by=current_actor()),
         is_copy=installation.this_is_a_copy(),
+        hold=clock.hold_in_force(),
+        troubles=clock.troubles(now=moment),
+        moment=moment,
         schema=schema.newest(),
         form=AdoptForm(None),
     )
@@ -83,6 +86,16 @@ def adopt() -> ResponseReturnValue:
     """Say that this copy is the installation from now on."""
     installation.adopt(now=now(), by=current_actor())
     flash(_("Nơi này là hệ thống chính: thư đang đợi sẽ được gửi."), "good")
+    return redirect(url_for("monitoring.index"), 303)
+
+
+@bp.post("/system/time-confirmations")
+@requires("admin")
+def confirm_time() -> ResponseReturnValue:
+    """Say that the time shown is right although the clock has leapt: held work goes on."""
+    clock.release(now=now(), by=current_actor())
+    current_app.extensions.pop("banners", None)
+    flash(_("Đã xác nhận giờ. Thư và việc hẹn giờ chạy tiếp trong vòng một phút."), "good")
     return redirect(url_for("monitoring.index"), 303)
 
 

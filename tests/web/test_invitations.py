@@ -15,7 +15,7 @@ from rules.permissions import SYSTEM
 from services import delivery, outbox, sending
 from services.letters import opt_out_url, reply_url
 from services.transaction import writing
-from tests.services.post import publish
+from tests.services.post import Postman, publish
 from tests.services.test_invitations import cancel
 from tests.world import World, add_meeting, build_world, signed_in
 
@@ -257,3 +257,28 @@ def test_the_guest_list_says_who_was_told_and_who_answered(
         assert word in page, word
     stranger = signed_in(app.test_client(), world.accounts["dung"])
     assert stranger.get(f"/invitations/meetings/{meeting.id}").status_code == 404
+
+
+def test_the_progress_of_a_sending_is_counted_from_its_rows(
+    staff: FlaskClient, meeting: Meeting, db: SQLAlchemy
+) -> None:
+    page = staff.get("/invitations/sendings").get_data(as_text=True)
+    assert "<strong>0</strong>/2" in page
+    assert "đang gửi" in page
+    assert sending.send_due(Postman(), clock=lambda: NOW).sent == 2
+    page = staff.get("/invitations/sendings").get_data(as_text=True)
+    assert "<strong>2</strong>/2" in page
+    assert "xong" in page
+
+
+def test_a_message_in_doubt_says_what_to_do_and_can_be_stopped(
+    staff: FlaskClient, meeting: Meeting, db: SQLAlchemy
+) -> None:
+    db.session.get_one(OutgoingMessage, 1).state = "in_doubt"
+    db.session.commit()
+    page = staff.get("/invitations/1").get_data(as_text=True)
+    assert "Hãy hỏi người nhận" in page
+    assert staff.post("/invitations/1/stop").status_code == 303
+    db.session.rollback()
+    assert db.session.get_one(OutgoingMessage, 1, populate_existing=True).state == "dropped"
+    assert staff.post("/invitations/1/stop").status_code == 409

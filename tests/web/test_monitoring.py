@@ -147,3 +147,40 @@ def test_a_feeds_token_reaches_no_log_line_even_when_it_breaks(
     assert '"what": "a feed failed' in lines
     assert token not in lines
     assert "chi@test.invalid" not in lines
+
+
+def sign_in(app: Flask, client: FlaskClient, world: World, who: str) -> None:
+    with app.app_context():
+        signed_in(client, world.accounts[who])
+        db.session.remove()
+
+
+def test_a_leap_of_the_clock_is_shown_everywhere_and_confirmed_by_an_administrator(
+    app: Flask, client: FlaskClient, world: World
+) -> None:
+    with app.app_context():
+        clock.hold(NOW - timedelta(days=400), NOW, now=NOW)
+        db.session.remove()
+    app.extensions.pop("banners", None)
+    sign_in(app, client, world, "an")
+    assert "Đồng hồ nhảy vọt" in client.get("/invitations/").text
+    assert client.post("/system/time-confirmations").status_code == 403
+    sign_in(app, client, world, "quan")
+    page = client.get("/system").text
+    assert "Giờ đúng, cho gửi tiếp" in page
+    assert client.post("/system/time-confirmations").status_code == 303
+    assert "Giờ đúng, cho gửi tiếp" not in client.get("/system").text
+    assert client.post("/system/time-confirmations").status_code == 409
+
+
+def test_what_is_wrong_with_a_clock_is_named_on_the_page(
+    app: Flask, client: FlaskClient, world: World
+) -> None:
+    with app.app_context():
+        clock.record_tick("here:1", now=datetime.now(UTC), trouble="Việc “remind” lỗi 3 lần liền.")
+        db.session.remove()
+    app.extensions.pop("banners", None)
+    sign_in(app, client, world, "quan")
+    page = client.get("/system").text
+    assert "Việc “remind” lỗi 3 lần liền." in page
+    assert page.count("Bộ hẹn giờ có trục trặc.") == 2
