@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> Outcome:
             db.session.commit()
             db.session.remove()
             db.engine.dispose()
+        made.warm_up()
         first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
         last = first + timedelta(seconds=(options.slots - 1) * SLOT_SECONDS)
         clocks: list[ForkServerProcess] = [
@@ -109,6 +110,7 @@ def _verdict(found: Counter[int], wanted: set[int], kills: int) -> Outcome:
         max_copies=max(found.values(), default=0),
         figures={"kills": kills},
     )
+    outcome.require(kills > 0, "no clock was killed: nothing was tried")
     outcome.require(not missed, f"{len(missed)} slots were missed")
     outcome.require(not doubled, f"{len(doubled)} slots happened twice")
     return outcome

@@ -35,7 +35,7 @@ FULL = [
 ]
 SENDING = ("queued", "failed", "claimed", "sending")
 VISIBLE = ("dead", "in_doubt", "dropped")
-DRAIN_SECONDS = 150
+DRAIN_SECONDS = 240
 STOP_SECONDS = 30
 
 
@@ -133,7 +133,7 @@ class Play:
         """Some tenths of a second, and on a busy machine until a few more messages have left."""
         before = len(taken(self.record))
         time.sleep(self.made.random.uniform(0.15, 0.6))
-        wait_until(lambda: len(taken(self.record)) >= before + 2, 3, 0.05)
+        wait_until(lambda: len(taken(self.record)) >= before + 2, 20, 0.05)
 
     def _kill_one(self) -> None:
         if self.made.random.random() < 0.15 and self.producer is not None:
