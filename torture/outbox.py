@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from app import create_app
 from models import OutgoingMessage, db
+from scheduler.__main__ import SENDERS
 from torture.outcome import Outcome
 from torture.sink import USUAL_FAULTS, Taken, run_sink, set_faults, struck, taken
 from torture.stage import FastClock, Stage, add_database, free_port, stage, wait_until
@@ -222,7 +223,7 @@ class Play:
         """The promises of a run; duplicates come from kills and from answers the server withheld."""
         faults = struck(self.record)
         crashes = self.killed["worker"] + len(self.restarted) * self.options.workers
-        bound = crashes + faults.get("drop_before_250", 0)
+        bound = crashes * SENDERS + faults.get("drop_before_250", 0)
         outcome.require(self.quiet, f"the outbox was not quiet after {DRAIN_SECONDS} s")
         outcome.require(outcome.lost == 0, f"{outcome.lost} promised messages are lost")
         outcome.require(
