@@ -16,15 +16,13 @@ class PlaceCount:
     name: str
     invited: int
     present: int
+    extra: int
+    """Named and present without being on the list: never part of n/N."""
     excused: int
     unexcused: int
+    households: int
     heads: int
     is_started: bool
-
-    @property
-    def visits(self) -> int:
-        """Everybody in the hall: named and counted by head."""
-        return self.present + self.heads
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,10 @@ class QuickReport:
             "",
             summed("invited"),
             summed("present"),
+            summed("extra"),
             summed("excused"),
             summed("unexcused"),
+            summed("households"),
             summed("heads"),
             any(place.is_started for place in self.places),
         )
@@ -72,14 +72,15 @@ def report_text(report: QuickReport) -> str:
 def _counted(name: str, place: PlaceCount) -> str:
     if not place.is_started:
         return f"{name}: chưa báo"
-    present = number_text(place.present)
-    text = f"{present}/{number_text(place.invited)}" if place.invited else present
+    text = f"{number_text(place.present)}/{number_text(place.invited)}"
     parts = [
         f"{word} {number_text(number)}"
         for word, number in (
             ("vắng có lý do", place.excused),
             ("vắng không lý do", place.unexcused),
+            ("dự ngoài danh sách", place.extra),
             ("đếm đầu người", place.heads),
+            ("hộ gia đình", place.households),
         )
         if number
     ]

@@ -18,7 +18,7 @@ from services.transaction import reading
 
 SHOWN = ("published", "held")
 Counts = dict[int | None, Counter[str]]
-"""By point (None: no point), how many of each status; "invited" counts the list."""
+"""By point (None: no point): on the list ("invited"), present, extra, absent, households."""
 
 
 def quick_report(meeting_id: int, *, now: datetime, by: Actor) -> QuickReport:
@@ -74,15 +74,16 @@ def _places(session: Session, meeting: Meeting) -> list[PlaceCount]:
 
 
 def _place(meeting: Meeting, name: str, counts: Counter[str], heads: int) -> PlaceCount:
-    present = sum(counts[status] for status in ATTENDING)
-    marked = present + counts["excused"] + counts["unexcused"]
+    marked = sum(number for key, number in counts.items() if key != "invited")
     return PlaceCount(
         meeting_id=meeting.id,
         name=name,
         invited=counts["invited"],
-        present=present,
+        present=counts["present"],
+        extra=counts["extra"],
         excused=counts["excused"],
         unexcused=counts["unexcused"],
+        households=counts["households"],
         heads=heads,
         is_started=bool(marked or heads),
     )
@@ -99,16 +100,33 @@ def _counts(session: Session, meeting: Meeting) -> Counts:
     )
     for point_id, number in rows:
         counts[point_id]["invited"] += number
-    for status, unit_id, invitation, point_id, number in session.execute(_lines_of(meeting)):
-        place = point_id if invitation else point_of_unit.get(unit_id or 0)
-        counts[place][status] += number
+    lines: Any = session.execute(_lines_of(meeting))
+    for status, is_household, unit_id, is_invited, point_id, number in lines:
+        place = point_id if is_invited else point_of_unit.get(unit_id or 0)
+        counts[place][_counted_as(status, is_household, is_invited)] += number
     return dict(counts)
 
 
+def _counted_as(status: str, is_household: bool, is_invited: bool) -> str:
+    """Which count a register line goes to: households and uninvited people stand apart."""
+    if status not in ATTENDING:
+        return status
+    if is_household:
+        return "households"
+    return "present" if is_invited else "extra"
+
+
 def _lines_of(meeting: Meeting) -> Select[*tuple[Any, ...]]:
-    """Status, unit, whether invited, the point of the invitation, and how many."""
+    """Status, if a household, unit, if invited, the point of the invitation, and how many."""
     is_invited = Invitation.id.is_not(None)
-    groups = (RegisterLine.status, RegisterLine.unit_id, is_invited, Invitation.point_id)
+    is_household = RegisterLine.household_id.is_not(None)
+    groups = (
+        RegisterLine.status,
+        is_household,
+        RegisterLine.unit_id,
+        is_invited,
+        Invitation.point_id,
+    )
     return (
         select(*groups, func.count())
         .outerjoin(

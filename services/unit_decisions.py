@@ -401,11 +401,9 @@ def candidates(unit_id: int, *, today: date, by: Actor) -> list[tuple[int, str]]
     own = [node for node in nodes if node.kind_code in level]
     above = next((node.parent_id for node in own if node.id == unit_id), None)
     own.sort(key=lambda node: (node.id != unit_id, node.parent_id != above))
+    is_plain = len({node.parent_id for node in own}) == 1
     return [
-        (
-            node.id,
-            f"{node.name} · {names[node.parent_id]}" if node.parent_id in names else node.name,
-        )
+        (node.id, node.name if is_plain else f"{node.name} · {names.get(node.parent_id or 0, '')}")
         for node in own[:MOST_OFFERED]
     ]
 

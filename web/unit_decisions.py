@@ -27,6 +27,12 @@ KIND_NAMES = {
     "dissolve": N_("Giải thể"),
 }
 PARTS = range(1, 5)
+REQUIRED = {
+    "merge": ("sources",),
+    "rename": ("name",),
+    "found": ("name", "code"),
+}
+"""What a form of that kind cannot do without; the rule itself is checked by the service."""
 
 
 class DecisionForm(Form):
@@ -69,6 +75,8 @@ class DecisionForm(Form):
         self.kind_code.choices = choices(
             (row.code, row.name) for row in rows if tree in (None, row.tree)
         )
+        for name in REQUIRED.get(kind, ()):
+            self[name].flags.required = True
         above = units.unit_options(actor, today, tree=tree, roles=("staff",))
         self.parent.choices = choices([("", _("– Đứng đầu cây –")), *above])
 

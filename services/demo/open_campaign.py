@@ -333,7 +333,7 @@ def _works_due(writer: Writer, city: City, present: Present) -> None:
     """Plans after the open campaign, some issued and some overdue; leaders' visits to cells."""
     random = writer.random
     for number, unit in enumerate(city.grassroots, start=1):
-        due_on = present.today + timedelta(days=DAYS_LEFT if number % 9 else -3)
+        due_on = present.today + timedelta(days=-3 if number % 9 == 1 else DAYS_LEFT)
         issued = number % 3 == 0
         writer.add(
             ActionPlan,

@@ -83,9 +83,30 @@ def test_each_point_counts_its_own_and_the_rest_is_the_main_points(city: world.W
     heads(meeting, 12, "Điểm phường Hai")
     heads(meeting, 5, "quần chúng")
     report = quick_report(meeting, now=world.NOW, by=SYSTEM)
-    found = [(one.name, one.invited, one.present, one.excused, one.heads) for one in report.places]
-    assert found == [("Điểm trung tâm", 2, 1, 1, 5), ("Điểm phường Hai", 0, 1, 0, 12)]
-    assert (report.total.present, report.total.visits) == (2, 19)
+    found = [
+        (one.name, one.invited, one.present, one.extra, one.excused, one.heads)
+        for one in report.places
+    ]
+    assert found == [("Điểm trung tâm", 2, 1, 0, 1, 5), ("Điểm phường Hai", 0, 0, 1, 0, 12)]
+    assert (report.total.present, report.total.extra, report.total.heads) == (1, 1, 17)
+
+
+def test_households_never_raise_the_count_of_people(city: world.World) -> None:
+    meeting = world.add_meeting(city, invite=("group-1",))
+    household = city.households[0].id
+    db.session.add(
+        RegisterLine(
+            meeting_id=meeting.id,
+            subject=f"h:{household}",
+            household_id=household,
+            unit_id=city.units["group-1"].id,
+            status="present",
+            mark_id="x",
+        )
+    )
+    db.session.commit()
+    [place] = quick_report(meeting.id, now=world.NOW, by=SYSTEM).places
+    assert (place.present, place.extra, place.households, place.is_started) == (0, 0, 1, True)
 
 
 def test_all_meetings_of_a_campaigns_day_stand_together(city: world.World) -> None:
@@ -111,14 +132,14 @@ def test_another_wards_meeting_is_not_told(city: world.World) -> None:
 
 def test_the_text_says_which_places_have_not_begun() -> None:
     places = [
-        PlaceCount(1, "Điểm trung tâm", 120, 98, 3, 0, 0, True),
-        PlaceCount(1, "Điểm phường Hai", 40, 0, 0, 0, 0, False),
+        PlaceCount(1, "Điểm trung tâm", 120, 98, 2, 3, 0, 0, 0, True),
+        PlaceCount(1, "Điểm phường Hai", 40, 0, 0, 0, 0, 0, 0, False),
     ]
     text = report_text(QuickReport("Nghị quyết", world.NOW, places)).splitlines()
     assert text[0] == "BÁO CÁO NHANH lúc 15 giờ 00, ngày 23/11/2026"
     assert text[2:] == [
         "Điểm đã báo: 1/2",
-        "Tổng có mặt: 98/160 (vắng có lý do 3)",
-        "- Điểm trung tâm: 98/120 (vắng có lý do 3)",
+        "Tổng có mặt: 98/160 (vắng có lý do 3, dự ngoài danh sách 2)",
+        "- Điểm trung tâm: 98/120 (vắng có lý do 3, dự ngoài danh sách 2)",
         "- Điểm phường Hai: chưa báo",
     ]
