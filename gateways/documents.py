@@ -14,7 +14,7 @@ from typing import Any
 from docx import Document
 from docx.enum.section import WD_ORIENT
 from docx.enum.table import WD_TABLE_ALIGNMENT
-from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK
+from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK, WD_TAB_ALIGNMENT, WD_TAB_LEADER
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
@@ -93,11 +93,18 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Blank:
+    """Dotted lines for what only people can write."""
+
+    lines: int
+
+
+@dataclass(frozen=True)
 class PageBreak:
     """What follows begins on a new page."""
 
 
-Block = Text | Grid | Picture | PageBreak
+Block = Text | Grid | Picture | Blank | PageBreak
 
 
 @dataclass(frozen=True)
@@ -206,8 +213,9 @@ def _write_head(document: Any, paper: Paper) -> None:
     head, width = paper.letterhead, _usable_width(paper)
     table = _plain_table(document, (width * 0.46, width * 0.54))
     left, right = table.rows[0].cells
-    _cell_line(left, head.superior, first=True)
-    _cell_line(left, head.issuer, bold=True)
+    if head.superior:
+        _cell_line(left, head.superior, first=True)
+    _cell_line(left, head.issuer, first=not head.superior, bold=True)
     _cell_line(left, "*")
     if paper.symbol:
         _cell_line(left, f"Số      -{paper.symbol}")
@@ -220,6 +228,8 @@ def _write_head(document: Any, paper: Paper) -> None:
 def _write_signature(document: Any, paper: Paper) -> None:
     """Recipients on the left, who signs on the right; the two stay on one page."""
     head, width = paper.letterhead, _usable_width(paper)
+    if not (head.authority or head.post or head.signer or head.recipients or paper.recipients):
+        return
     _line(document, "", size=6)
     table = _plain_table(document, (width * 0.5, width * 0.5))
     left, right = table.rows[0].cells
@@ -256,6 +266,12 @@ def _write_block(document: Any, paper: Paper, block: Block) -> None:
         document.add_picture(io.BytesIO(block.content), width=Mm(block.width))
         document.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
         document.inline_shapes[-1]._inline.docPr.set("descr", block.alternative)
+    elif isinstance(block, Blank):
+        for _line_number in range(block.lines):
+            dots = _line(document, "\t", after=6)
+            dots.paragraph_format.tab_stops.add_tab_stop(
+                Mm(_usable_width(paper)), WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS
+            )
     else:
         document.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
 

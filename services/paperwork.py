@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from gateways.documents import Grid, Paper, Text, docx
+from gateways.documents import Blank, Block, Grid, Paper, Text, docx
 from models import Campaign, Course, Invitation, Meeting, MeetingSpeaker, Person, Unit
 from rules.courses import LABELS as RESULT_LABELS
 from rules.coverage import number_text
@@ -34,7 +34,6 @@ from services.letterheads import letterhead_of
 from services.transaction import reading, writing
 from services.units import unit_names_on
 
-BLANK = "…………………………………………………………………………………………………………………………"
 MOST_INVITATIONS = 1_500
 SHOWN = ("draft", "published", "held")
 
@@ -86,11 +85,10 @@ def _plan(session: Session, code: str, now: datetime, by: Actor) -> Made:
     campaign = campaign_for(session, by, code, now)
     head = letterhead_of(session, campaign.owner_unit_id or _issuer(session, by), now)
     figures = figures_of(session, campaign, by=by, today=local_day(now))
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Text(_opening(campaign)),
         Text("I. MỤC ĐÍCH, YÊU CẦU", bold=True),
-        Text(BLANK),
-        Text(BLANK),
+        Blank(2),
         Text("II. ĐỐI TƯỢNG, CHỈ TIÊU", bold=True),
         *(Text(line) for line in _targets(figures)),
         Text("III. THỜI GIAN", bold=True),
@@ -99,8 +97,7 @@ def _plan(session: Session, code: str, now: datetime, by: Actor) -> Made:
             "lịch cụ thể ở phụ lục kèm theo."
         ),
         Text("IV. TỔ CHỨC THỰC HIỆN", bold=True),
-        Text(BLANK),
-        Text(BLANK),
+        Blank(2),
     )
     meetings = _meetings(session, Meeting.campaign_id == campaign.id, now, by)
     annex = Paper(
@@ -207,7 +204,7 @@ def _timetable(session: Session, meetings: Sequence[Meeting]) -> Grid:
             )
         )
     header = ("STT", "Thời gian", "Nội dung", "Địa điểm", "Báo cáo viên", "Thành phần")
-    return Grid(header, rows, (1, 4, 6, 5, 4, 6), centred=frozenset({0}))
+    return Grid(header, rows, (2, 7, 10, 8, 7, 10), centred=frozenset({0}))
 
 
 def _meeting(session: Session, key: str, now: datetime, by: Actor) -> Meeting:
@@ -275,7 +272,7 @@ def _guest_grid(guests: Sequence[tuple[str, str, int | None]]) -> Grid:
             unit = sent_by
             rows.append((sent_by or "(không ghi đơn vị)",))
         rows.append((str(number), name, ""))
-    return Grid(("STT", "Họ và tên", "Ghi chú"), rows, (1, 6, 4), centred=frozenset({0}))
+    return Grid(("STT", "Họ và tên", "Ghi chú"), rows, (2, 11, 7), centred=frozenset({0}))
 
 
 def _invitations(session: Session, key: str, now: datetime, by: Actor) -> Made:
@@ -376,7 +373,7 @@ def _register(session: Session, key: str, now: datetime, by: Actor) -> Made:
     grid = Grid(
         ("STT", "Họ và tên", *columns, "Ghi chú"),
         rows,
-        (1, 5, *(3 for _ in columns), 3),
+        (2, 9, *(5 for _ in columns), 5),
         centred=frozenset({0}),
         row_height=9,
     )
@@ -404,7 +401,7 @@ def _class_list(session: Session, code: str, now: datetime, by: Actor) -> Made:
         for number, one in enumerate(view.learners, start=1)
     ]
     header = ("STT", "Họ và tên", "Đơn vị cử đi", "Ký tên", "Ghi chú")
-    grid = Grid(header, rows, (1, 5, 5, 3, 3), centred=frozenset({0}), row_height=8)
+    grid = Grid(header, rows, (2, 9, 9, 6, 5), centred=frozenset({0}), row_height=8)
     listed = Paper(
         letterhead_of(session, course.organiser_id, now),
         "DANH SÁCH HỌC VIÊN",
@@ -466,7 +463,7 @@ def _result_sheet(
             Grid(
                 ("STT", "Họ và tên", "Số buổi dự", "Kết quả", "Số giấy chứng nhận"),
                 rows,
-                (1, 6, 2, 3, 4),
+                (2, 10, 4, 5, 7),
                 centred=frozenset({0, 2}),
             ),
         ),
@@ -497,7 +494,7 @@ def _certificates(session: Session, key: str, now: datetime, by: Actor) -> Made:
         letterhead_of(session, _issuer(session, by), now),
         "SỔ CẤP GIẤY CHỨNG NHẬN",
         f"năm {key}",
-        (Grid(header, rows, (1, 2, 3, 5, 5, 6, 2, 3), centred=frozenset({0})),),
+        (Grid(header, rows, (2, 4, 5, 9, 9, 11, 4, 5), centred=frozenset({0})),),
         landscape=True,
     )
     return Made((listed,), f"giay-chung-nhan-{key}", "course", f"certificates {key}", len(rows))

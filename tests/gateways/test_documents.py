@@ -10,6 +10,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from gateways.documents import (
+    Blank,
     Grid,
     Letterhead,
     PageBreak,
@@ -130,3 +131,10 @@ def test_days_are_padded_and_only_the_first_two_months(on: date | None, written:
 def test_what_no_file_can_hold_is_left_out() -> None:
     assert printable("Ho\x00à\x0b ấ\n") == "Hoà ấ\n"
     assert "Hoà" in lines(docx([paper(blocks=(Text("H\x01oà"), PageBreak()))]))
+
+
+def test_what_people_write_is_dotted_and_an_unsigned_head_leaves_no_empty_block() -> None:
+    content = docx([paper(letterhead=Letterhead(issuer="CHI BỘ 1"), blocks=(Blank(2),))])
+    tabs = [tab.get(f"{W}leader") for tab in read(content).iter(f"{W}tab") if tab.get(f"{W}leader")]
+    assert tabs == ["dot", "dot"]
+    assert len(list(read(content).iter(f"{W}tbl"))) == 1
