@@ -305,7 +305,8 @@ def _add_row(
         cell.width = width
     if len(values) == 1 and len(cells) > 1:
         merged = cells[0].merge(cells[-1])
-        _cell_line(merged, values[0], first=True, bold=True, align="left", size=TABLE_SIZE)
+        line = _cell_line(merged, values[0], first=True, bold=True, align="left", size=TABLE_SIZE)
+        line.paragraph_format.keep_with_next = True
         return
     for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
         align = "left"
