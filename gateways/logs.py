@@ -12,7 +12,9 @@ EXTRAS = ("endpoint", "method", "status", "ms", "reference", "job")
 _HIDDEN = (
     # What follows these in an address is a secret or a signed name.
     (
-        re.compile(r"(/(?:feeds|subscriptions|link|sign-in|card|replies|reminders)/)[^\s\"'?]+"),
+        re.compile(
+            r"(/(?:feeds|subscriptions|my-data|link|sign-in|card|replies|reminders)/)[^\s\"'?]+"
+        ),
         r"\1‹mã›",
     ),
     (re.compile(r"(?i)(bearer\s+|token[=:]\s*|password[=:]\s*)[^\s\"'&,;]+"), r"\1‹mã›"),
