@@ -57,6 +57,7 @@ def send_weekly(slot: datetime, *, now: datetime) -> int:
                 subject=one.subject,
                 dedup_key=f"digest:{slot:%Y%m%d}:a{one.account.id}",
                 now=now,
+                due_at=slot,
                 attached=one.calendar,
                 account_id=one.account.id,
             )

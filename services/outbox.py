@@ -21,6 +21,7 @@ from rules.refusals import N_, NotFound, Refusal
 from services import access, audit, letters
 from services.meeting_facts import organizer_of
 from services.office import office
+from services.restoring import restored_at
 from services.transaction import reading, writing
 
 WAITING = ("queued", "failed")
@@ -92,8 +93,10 @@ def enqueue(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
 
     Each row gives kind, to_address, to_name, subject and dedup_key, and what the letter is about
     (meeting_id with person_id or speaker_id). Composing later keeps the write lock short and lets
-    a letter say what is true when it leaves.
+    a letter say what is true when it leaves. What was due before this database was restored may
+    have been sent by its earlier life, so it begins in doubt.
     """
+    restored = restored_at(session)
     base = {"state": "queued", "due_at": now, "created_at": now, "body": b"", "priority": 5}
     base |= {"attempts": 0, "sequence": 0, "last_error": ""}
     columns = ("meeting_id", "person_id", "speaker_id", "account_id", "expires_at", "bundle")
@@ -104,10 +107,19 @@ def enqueue(session: Session, rows: Iterable[Mapping[str, Any]], *, now: datetim
             dict.fromkeys(columns)
             | base
             | {"message_id": _mail_name(str(row["dedup_key"]))}
-            | dict(row)
+            | _as_told(row, restored)
             for row in rows
         ],
     )
+
+
+def _as_told(row: Mapping[str, Any], restored: datetime | None) -> dict[str, Any]:
+    """The row, held when its cause lies before the moment of a restore."""
+    due_at = row.get("due_at")
+    if restored is None or due_at is None or due_at > restored:
+        return dict(row)
+    why = "Đến hạn trước lúc phục hồi: không rõ thư đã gửi chưa."
+    return dict(row) | {"state": "in_doubt", "last_error": why}
 
 
 def enqueue_letter(

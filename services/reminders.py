@@ -221,6 +221,7 @@ def _remind_of(session: Session, meeting: Meeting, one: _Due, now: datetime) -> 
         "meeting_id": meeting.id,
         "sequence": meeting.sequence,
         "expires_at": meeting.starts_at,
+        "due_at": one.slot,
         "person_id": None,
         "speaker_id": None,
     }
@@ -325,6 +326,7 @@ def _chase_speakers(session: Session, meeting: Meeting, slot: datetime, now: dat
                 subject=f"Chưa nộp sổ điểm danh: {meeting.topic}"[:300],
                 dedup_key=f"{key}:s{speaker.id}",
                 now=now,
+                due_at=slot,
                 meeting_id=meeting.id,
                 speaker_id=speaker.id,
             )
@@ -357,6 +359,7 @@ def _chase_staff(
         subject=f"Còn {len(meetings)} sổ điểm danh chưa nộp",
         dedup_key=f"chase:{slot:%Y%m%d}:a{account.id}",
         now=now,
+        due_at=slot,
         account_id=account.id,
     )
 
@@ -433,5 +436,6 @@ def _warn(
         subject=f"Còn {days} ngày, chỉ tiêu chưa đạt: {campaign.title}"[:300],
         dedup_key=f"risk:{campaign.id}:{slot:%Y%m%d}:a{account.id}",
         now=now,
+        due_at=slot,
         account_id=account.id,
     )

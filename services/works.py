@@ -407,6 +407,7 @@ def _write_to(
         subject=f"Việc đến hạn: {len(lines)} ({overdue} quá hạn)",
         dedup_key=f"works:{slot:%Y%m%d}:a{account.id}",
         now=now,
+        due_at=slot,
         account_id=account.id,
     )
 

@@ -115,7 +115,12 @@ class Play:
         client = self.app.test_client()
         read = client.get("/healthz").status_code
         page = client.get("/sign-in")
-        written = client.post("/sign-in", data={"email": "quan@test.invalid", "password": "sai"})
+        # A row may still fit into a page that is there already; many do not.
+        for number in range(300):
+            tried = {"email": f"q{number}@test.invalid", "password": "sai"}
+            written = client.post("/sign-in", data=tried)
+            if written.status_code == 507:
+                break
         said = written.get_data(as_text=True)
         self.outcome.figures |= {
             "read": read,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from sqlalchemy import func, select
 from models import Base, OutgoingMessage, Person, Unit, UnitParent, Venue, db
 from rules.permissions import SYSTEM
 from rules.refusals import Malformed, Refusal
-from services import backups, clock, restoring, schema
+from services import backups, clock, reminders, restoring, schema
 from services.office import Backups, office, use
-from tests.world import NOW, build_world
+from tests.world import NOW, add_meeting, build_world
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,27 @@ def test_mail_that_waited_comes_back_held(app: Flask, tmp_path: Path) -> None:
         assert done.held == 4
         found = select(OutgoingMessage.state).order_by(OutgoingMessage.id)
         assert db.session.scalars(found).all() == [restoring.HELD] * 4 + ["sent"]
+
+
+def test_what_was_due_before_the_restore_is_not_told_again_by_the_clock(
+    app: Flask, tmp_path: Path
+) -> None:
+    """The reminder was sent after the backup was taken: the restored rows know nothing of it."""
+    file = tmp_path / "copy.db"
+    starts_at = NOW + timedelta(days=7, hours=-2)
+    with app.app_context():
+        world = build_world()
+        reminders.make_usual_rules(now=NOW - timedelta(days=2))
+        add_meeting(world, at=starts_at, published_at=NOW - timedelta(days=5))
+        backups.create_backup(file, now=NOW - timedelta(hours=3), by=SYSTEM)
+        restoring.restore(file, now=NOW, by=SYSTEM, replace=True)
+        assert reminders.remind(now=NOW + timedelta(minutes=1)) > 0
+        week = select(OutgoingMessage.state).where(OutgoingMessage.kind == "reminder")
+        assert set(db.session.scalars(week)) == {"in_doubt"}
+        later = starts_at - timedelta(days=1)
+        assert reminders.remind(now=later) > 0
+        day = week.where(OutgoingMessage.due_at >= later)
+        assert set(db.session.scalars(day)) == {"queued"}
 
 
 def test_nothing_is_restored_under_a_running_clock(app: Flask, tmp_path: Path) -> None:
