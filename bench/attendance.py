@@ -276,7 +276,10 @@ def server(environment: dict[str, str], factory: str, workers: int) -> Iterator[
         yield Server(port, process)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def board_watcher(port: int, environment: dict[str, str]) -> Callable[[], None]:
