@@ -1,4 +1,4 @@
-"""`flask report`: the term report as JSON, text or a workbook."""
+"""`flask report`: the term report as JSON, text, a workbook or a document."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -8,9 +8,9 @@ import click
 from flask.cli import AppGroup
 
 from cli.answers import now, print_json, refusing
-from rules.days import local_day
 from rules.permissions import SYSTEM
-from services import reports
+from services import report_documents, report_files
+from services.report_places import AS_WAS, VIEWS
 
 group = AppGroup("report", help="Reports with every number counted from rows.")
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -21,23 +21,40 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--to", "last", required=True, type=DAY, help="Last day, included, YYYY-MM-DD.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    default=AS_WAS,
+    show_default=True,
+    help="Units as they were, or restated to today's.",
+)
+@click.option(
     "--xlsx",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the report to this workbook.",
 )
+@click.option(
+    "--docx",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the report to this document.",
+)
 @refusing
-def term(first: datetime, last: datetime, as_json: bool, xlsx: Path | None) -> None:
+def term(
+    first: datetime, last: datetime, as_json: bool, view: str, xlsx: Path | None, docx: Path | None
+) -> None:
     """What the days from first to last add up to, both included."""
-    if as_json and xlsx is not None:
-        raise click.UsageError("choose --json or --xlsx, not both")
-    if xlsx is not None:
-        content = reports.term_workbook(first.date(), last.date(), now=now(), by=SYSTEM)
-        xlsx.write_bytes(content)
-        click.echo(f"{xlsx}: {len(content)} byte", err=True)
-        return
-    report = reports.term_report(
-        first.date(), last.date(), today=local_day(now()), by=SYSTEM
-    ).as_json()
+    if sum((as_json, xlsx is not None, docx is not None)) > 1:
+        raise click.UsageError("choose one of --json, --xlsx and --docx")
+    days = (first.date(), last.date())
+    for path, make in (
+        (xlsx, report_files.term_workbook),
+        (docx, report_documents.term_document),
+    ):
+        if path is not None:
+            content = make(*days, now=now(), by=SYSTEM, view=view)
+            path.write_bytes(content)
+            click.echo(f"{path}: {len(content)} byte", err=True)
+            return
+    report = report_files.term_json(*days, now=now(), by=SYSTEM, view=view)
     if as_json:
         print_json(report)
         return

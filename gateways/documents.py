@@ -13,12 +13,12 @@ from typing import Any
 
 from docx import Document
 from docx.enum.section import WD_ORIENT
-from docx.enum.table import WD_TABLE_ALIGNMENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK, WD_TAB_ALIGNMENT, WD_TAB_LEADER
-from docx.oxml import OxmlElement
+from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
+from gateways.document_tables import table_xml
 from rules.paperwork import party_date
 
 TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -79,6 +79,7 @@ class Grid:
     widths: tuple[int, ...]
     numbers: frozenset[int] = frozenset()
     centred: frozenset[int] = frozenset()
+    size: int = TABLE_SIZE
     row_height: int = 0
     """The least height of a row in millimetres: rows to sign in need room."""
 
@@ -277,45 +278,22 @@ def _write_block(document: Any, paper: Paper, block: Block) -> None:
 
 
 def _write_grid(document: Any, paper: Paper, grid: Grid) -> None:
-    table = document.add_table(rows=0, cols=len(grid.header), style="Table Grid")
-    table.alignment = WD_TABLE_ALIGNMENT.CENTER
-    table.autofit = False
-    total = sum(grid.widths)
-    widths = [Mm(_usable_width(paper) * share / total) for share in grid.widths]
-    for column, width in zip(table.columns, widths, strict=True):
-        column.width = width
-    _add_row(table, grid, grid.header, widths, is_head=True)
-    for row in grid.rows:
-        _add_row(table, grid, row, widths, is_head=False)
-    _line(document, "", size=6)
-
-
-def _add_row(
-    table: Any, grid: Grid, values: Sequence[str], widths: Sequence[Any], *, is_head: bool
-) -> None:
-    row = table.add_row()
-    settings = row._tr.get_or_add_trPr()
-    settings.append(OxmlElement("w:cantSplit"))
-    if is_head:
-        settings.append(OxmlElement("w:tblHeader"))
-    elif grid.row_height:
-        row.height = Mm(grid.row_height)
-    cells = row.cells
-    for cell, width in zip(cells, widths, strict=True):
-        cell.width = width
-    if len(values) == 1 and len(cells) > 1:
-        merged = cells[0].merge(cells[-1])
-        line = _cell_line(merged, values[0], first=True, bold=True, align="left", size=TABLE_SIZE)
-        line.paragraph_format.keep_with_next = True
-        return
-    for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
-        align = "left"
-        if is_head or place in grid.centred:
-            align = "center"
-        elif place in grid.numbers:
-            align = "right"
-        for turn, text in enumerate(value.split("\n")):
-            _cell_line(cell, text, first=turn == 0, bold=is_head, align=align, size=TABLE_SIZE)
+    share = _usable_width(paper) / sum(grid.widths)
+    aligned = ["left"] * len(grid.header)
+    for place in grid.centred:
+        aligned[place] = "center"
+    for place in grid.numbers - grid.centred:
+        aligned[place] = "right"
+    table = table_xml(
+        [printable(text) for text in grid.header],
+        [[printable(text) for text in row] for row in grid.rows],
+        [width * share for width in grid.widths],
+        size=grid.size,
+        aligned=aligned,
+        row_height_mm=grid.row_height,
+    )
+    after = _line(document, "", size=6)
+    after._p.addprevious(parse_xml(table))
 
 
 def _plain_table(document: Any, widths: tuple[float, ...]) -> Any:

@@ -8,7 +8,9 @@ from typing import Any
 
 import xlsxwriter  # type: ignore[import-untyped]
 
-Cell = str | int | date | None
+from rules.coverage import Figure, percent_text
+
+Cell = str | int | date | Figure | None
 OPTIONS = {
     "in_memory": True,
     "strings_to_formulas": False,
@@ -22,9 +24,10 @@ FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 
 @dataclass(frozen=True)
 class Table:
-    """One sheet: its title lines, its header, its rows, and a last row of totals if any.
+    """One sheet: its title lines, its header, its rows, a row of totals if any, and what follows it.
 
-    Texts stay texts, whatever they begin with; ints and dates become numbers and dates.
+    Texts stay texts, whatever they begin with; ints and dates become numbers and dates, a figure
+    its percentage, cut to one decimal (0/0 is said in words).
     """
 
     name: str
@@ -33,6 +36,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = field(default_factory=tuple)
     total: Sequence[Cell] | None = None
+    after: Sequence[Sequence[Cell]] = field(default_factory=tuple)
 
 
 def workbook(tables: Iterable[Table], *, watermark: str = "") -> bytes:
@@ -72,6 +76,9 @@ def _write_sheet(book: Any, table: Table, number: int) -> Any:
     if table.total is not None:
         last_row += 1
         _write_row(page, last_row, table.total, _Styles(book, bold=True))
+    for row in table.after:
+        last_row += 1
+        _write_row(page, last_row, row, styles)
     for column in range(last_column + 1):
         page.set_column(column, column, _width(table, column))
     _set_up_page(page, head_row, last_row, last_column)
@@ -86,12 +93,15 @@ class _Styles:
         self.text = book.add_format({**common, "text_wrap": True})
         self.number = book.add_format({**common, "num_format": "#,##0"})
         self.day = book.add_format({**common, "num_format": "dd/mm/yyyy"})
+        self.percent = book.add_format({**common, "num_format": "0.0%"})
 
 
 def _write_row(page: Any, place: int, row: Sequence[Cell], styles: _Styles) -> None:
     for column, cell in enumerate(row):
         if cell is None:
             page.write_blank(place, column, None, styles.text)
+        elif isinstance(cell, Figure):
+            _write_figure(page, place, column, cell, styles)
         elif isinstance(cell, datetime):
             raise TypeError("a sheet shows days; turn an instant into its local day first")
         elif isinstance(cell, date):
@@ -100,6 +110,14 @@ def _write_row(page: Any, place: int, row: Sequence[Cell], styles: _Styles) -> N
             page.write_number(place, column, cell, styles.number)
         else:
             page.write_string(place, column, cell, styles.text)
+
+
+def _write_figure(page: Any, place: int, column: int, figure: Figure, styles: _Styles) -> None:
+    if figure.percent is None:
+        page.write_string(place, column, percent_text(figure), styles.text)
+    else:
+        tenths = figure.covered * 1000 // figure.eligible
+        page.write_number(place, column, tenths / 1000, styles.percent)
 
 
 def _width(table: Table, column: int) -> int:
@@ -111,6 +129,8 @@ def _shown(row: Sequence[Cell], column: int) -> str:
     cell = row[column] if column < len(row) else None
     if isinstance(cell, date):
         return "dd/mm/yyyy"
+    if isinstance(cell, Figure):
+        return percent_text(cell)
     return "" if cell is None else str(cell)
 
 

@@ -33,7 +33,14 @@ from models.messages import CallListEntry, OutgoingMessage, ReminderRule
 from models.people import Exemption, Household, HouseholdResidence, Membership, Person
 from models.privacy import ChannelChoice, DataLink, DataRequest, DataRequestStep, NoticeText
 from models.replies import IncomingReply
-from models.reports import ActionPlan, Commendation, HistoryProject, HistoryStep, LeaderVisit
+from models.reports import (
+    ActionPlan,
+    Commendation,
+    HistoryProject,
+    HistoryStep,
+    LeaderVisit,
+    ReportSnapshot,
+)
 from models.roster import RosterImport
 from models.units import (
     Unit,
@@ -99,6 +106,7 @@ __all__ = [
     "Person",
     "RegisterLine",
     "ReminderRule",
+    "ReportSnapshot",
     "RoleGrant",
     "RollCorrection",
     "RollEntry",

@@ -1,5 +1,6 @@
-"""The periods reports are made for: month, quarter, half-year, year and five-year term."""
+"""The periods reports are made for, the same days of before, and the days since the year began."""
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,9 +13,12 @@ LABELS = {
     "month": N_("Tháng này"),
     "quarter": N_("Quý này"),
     "half": N_("6 tháng"),
+    "nine": N_("9 tháng"),
     "year": N_("Năm nay"),
     "term": N_("Nhiệm kỳ"),
 }
+LAST_CUTOFF_DAY = 27
+SINCE_YEAR, SINCE_TERM = N_("Luỹ kế từ đầu năm"), N_("Luỹ kế từ đầu nhiệm kỳ")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class Period:
 
     first_on: date
     last_on: date
+
+    @property
+    def days(self) -> int:
+        """How many days, both ends counted."""
+        return (self.last_on - self.first_on).days + 1
 
 
 def check_period(first_on: date, last_on: date) -> Period:
@@ -36,14 +45,73 @@ def check_period(first_on: date, last_on: date) -> Period:
     return Period(first_on, last_on)
 
 
-def period_around(kind: str, today: date, term_starts_on: date = FIRST_TERM) -> Period:
-    """The whole period of a kind that a day lies in; terms follow one another every five years."""
+def period_around(
+    kind: str, today: date, term_starts_on: date = FIRST_TERM, cutoff_day: int = 0
+) -> Period:
+    """The whole period of a kind that a day lies in; terms follow one another every five years.
+
+    With a cut-off day (ngày chốt số liệu, 1 to 27) a month runs from the day after it to that day
+    of the next month, and so do the periods made of months; a term keeps its own days.
+    """
     if kind == "term":
         return _term_around(today, term_starts_on)
-    months = {"month": 1, "quarter": 3, "half": 6, "year": 12}[kind]
-    first = date(today.year, (today.month - 1) // months * months + 1, 1)
-    after = first.month - 1 + months
-    return Period(first, date(first.year + after // 12, after % 12 + 1, 1) - timedelta(days=1))
+    counted = _counting_month(today, cutoff_day)
+    if kind == "nine":
+        first, months = date(counted.year, 1, 1), 9
+    else:
+        months = {"month": 1, "quarter": 3, "half": 6, "year": 12}[kind]
+        first = date(counted.year, (counted.month - 1) // months * months + 1, 1)
+    return Period(_begins(first, cutoff_day), _begins(_after(first, months), cutoff_day) - DAY)
+
+
+def same_period_before(period: Period) -> Period:
+    """Cùng kỳ: the same days a year earlier, or as many years as the period is long."""
+    years = max(1, round(period.days / 365.25))
+    return Period(_years_back(period.first_on, years), _last_back(period.last_on, years))
+
+
+def since(period: Period, term_starts_on: date = FIRST_TERM) -> tuple[str, Period]:
+    """Luỹ kế: from the year's first day for what is shorter than a year, else from the term's."""
+    if period.days < 360:
+        year = max(period.last_on.year, period.first_on.year)
+        first = min(date(year, 1, 1), period.first_on)
+        return SINCE_YEAR, Period(first, period.last_on)
+    first = min(_term_around(period.last_on, term_starts_on).first_on, period.first_on)
+    return SINCE_TERM, Period(first, period.last_on)
+
+
+DAY = timedelta(days=1)
+
+
+def _counting_month(today: date, cutoff_day: int) -> date:
+    """The first day of the calendar month that a day is counted in."""
+    first = today.replace(day=1)
+    return _after(first, 1) if cutoff_day and today.day > cutoff_day else first
+
+
+def _begins(month: date, cutoff_day: int) -> date:
+    """The first day counted in a month."""
+    if not cutoff_day:
+        return month
+    return (month - DAY).replace(day=cutoff_day) + DAY
+
+
+def _after(first: date, months: int) -> date:
+    place = first.month - 1 + months
+    return date(first.year + place // 12, place % 12 + 1, 1)
+
+
+def _years_back(day: date, years: int) -> date:
+    last = monthrange(day.year - years, day.month)[1]
+    return day.replace(year=day.year - years, day=min(day.day, last))
+
+
+def _last_back(day: date, years: int) -> date:
+    """The last day of a month stays the last: 28 February answers to the 29th of a leap year."""
+    if (day + DAY).day == 1:
+        last = monthrange(day.year - years, day.month)[1]
+        return day.replace(year=day.year - years, day=last)
+    return _years_back(day, years)
 
 
 def _term_around(today: date, starts_on: date) -> Period:
@@ -51,4 +119,4 @@ def _term_around(today: date, starts_on: date) -> Period:
     first = starts_on.replace(year=starts_on.year + terms * TERM_YEARS)
     if today < first:
         first = first.replace(year=first.year - TERM_YEARS)
-    return Period(first, first.replace(year=first.year + TERM_YEARS) - timedelta(days=1))
+    return Period(first, first.replace(year=first.year + TERM_YEARS) - DAY)

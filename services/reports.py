@@ -1,12 +1,11 @@
 """The term report: outreach, classes, study, action plans, histories and commendations, counted."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from gateways.spreadsheets import Cell, Table, workbook
 from models import (
     ActionPlan,
     Commendation,
@@ -15,15 +14,15 @@ from models import (
     HistoryProject,
     Meeting,
 )
-from rules.coverage import households_json, members_json, percent_text
-from rules.days import instant, local_day
+from rules.coverage import households_json, members_json
+from rules.days import instant
 from rules.permissions import Actor
-from rules.reports import check_period
-from services import audit
+from rules.reports import Period, check_period, period_around
 from services.access import within_scope
 from services.campaigns import campaign_for, campaign_list
 from services.coverage import CampaignFigures, figures_of
-from services.transaction import reading, writing
+from services.settings import setting_number
+from services.transaction import reading
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,17 @@ class TermReport:
         }
 
 
+def usual_period(kind: str, today: date) -> Period:
+    """The month, quarter … or term around a day, by the board's own cut-off day."""
+    cutoff_day = setting_number(reading(), "report_cutoff_day")
+    return period_around(kind, today, cutoff_day=cutoff_day)
+
+
+def last_full_period(today: date) -> Period:
+    """The quarter before the one that a day lies in: what is usually closed."""
+    return usual_period("quarter", usual_period("quarter", today).first_on - timedelta(days=1))
+
+
 def term_report(first_on: date, last_on: date, *, today: date, by: Actor) -> TermReport:
     """What the days from first to last add up to, both included, by local date.
 
@@ -108,23 +118,6 @@ def term_report(first_on: date, last_on: date, *, today: date, by: Actor) -> Ter
         histories_in_progress=in_progress,
         commended=_commended(session, first_on, last_on, by, today),
     )
-
-
-def term_workbook(first_on: date, last_on: date, *, now: datetime, by: Actor) -> bytes:
-    """The term report as a workbook; its leaving is logged."""
-    report = term_report(first_on, last_on, today=local_day(now), by=by)
-    with writing() as session:
-        audit.record(
-            session,
-            now=now,
-            by=by,
-            action="exported",
-            entity="report",
-            entity_id="term",
-            first_on=first_on,
-            last_on=last_on,
-        )
-    return workbook(_sheets(report), watermark=audit.watermark(by, now))
 
 
 def _outreach(
@@ -225,74 +218,3 @@ def _commended(
     )
     totals = {kind: int(total) for kind, total in rows}
     return Commended(totals.get("collective", 0), totals.get("individual", 0))
-
-
-def _sheets(report: TermReport) -> list[Table]:
-    dates = f"Từ {report.first_on:%d/%m/%Y} đến {report.last_on:%d/%m/%Y}"
-    return [
-        Table(
-            name="Tổng hợp",
-            title="Báo cáo tổng hợp công tác tuyên truyền, huấn luyện",
-            notes=(dates,),
-            header=("STT", "Chỉ tiêu", "Số lượng", "Đơn vị tính"),
-            rows=_summary_rows(report),
-        ),
-        Table(
-            name="Học tập nghị quyết",
-            title="Kết quả học tập, quán triệt",
-            notes=(dates, "Tỉ lệ tính trên diện phải học, cắt bớt chứ không làm tròn."),
-            header=(
-                "STT",
-                "Đợt học tập",
-                "Bắt đầu",
-                "Hạn chót",
-                "Tổng số ĐV",
-                "Miễn",
-                "Diện phải học",
-                "Đã học đợt chính",
-                "Học bù",
-                "Tổng đã học",
-                "Tỉ lệ ĐV",
-                "Tổng số hộ",
-                "Số hộ tham gia",
-                "Tỉ lệ hộ",
-            ),
-            rows=[_study_row(place, one) for place, one in enumerate(report.study, start=1)],
-        ),
-    ]
-
-
-def _summary_rows(report: TermReport) -> list[tuple[Cell, ...]]:
-    lines: tuple[tuple[str, int, str], ...] = (
-        ("Buổi tuyên truyền đã tổ chức", report.outreach_meetings, "buổi"),
-        ("Lượt người nghe", report.outreach_visits, "lượt"),
-        ("Lớp lý luận chính trị đã mở", report.classes, "lớp"),
-        ("Lượt học viên", report.enrolments, "lượt"),
-        ("Kế hoạch hành động phải ban hành", report.plans_due, "đơn vị"),
-        ("Kế hoạch hành động đã ban hành", report.plans_issued, "đơn vị"),
-        ("Công trình lịch sử đã xuất bản", report.histories_published, "công trình"),
-        ("Công trình lịch sử đang biên soạn", report.histories_in_progress, "công trình"),
-        ("Lượt tập thể được khen thưởng", report.commended.collectives, "lượt"),
-        ("Lượt cá nhân được khen thưởng", report.commended.individuals, "lượt"),
-    )
-    return [(place, *line) for place, line in enumerate(lines, start=1)]
-
-
-def _study_row(place: int, figures: CampaignFigures) -> tuple[Cell, ...]:
-    members, households = figures.members, figures.households
-    return (
-        place,
-        figures.title,
-        figures.opens_on,
-        figures.deadline_on,
-        members.total,
-        members.exempt,
-        members.eligible,
-        members.covered_main,
-        members.covered_makeup,
-        members.covered,
-        percent_text(members),
-        households.total,
-        households.covered,
-        percent_text(households),
-    )

@@ -187,6 +187,15 @@ SPECS = {
             365,
         ),
         SettingSpec(
+            "report_cutoff_day",
+            "number",
+            "0",
+            N_("Ngày chốt số liệu báo cáo trong tháng"),
+            N_("Ví dụ 25: tháng tính từ ngày 26 tháng trước. 0 là tính theo tháng lịch."),
+            0,
+            27,
+        ),
+        SettingSpec(
             "reply_addresses",
             "flag",
             "0",

@@ -1,37 +1,115 @@
-"""Reports on screen: the term report, and the lists of other work that it counts."""
+"""Reports on screen: the period's headline figures, the six tables, and the rows behind a figure."""
 
+import re
 from datetime import date
+from typing import Any
 
-from flask import Blueprint, make_response, render_template, request
+from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from rules.coverage import Figure
 from rules.days import local_day
-from rules.refusals import N_, Malformed
-from rules.reports import LABELS, Period, check_period, period_around
-from services import reports
+from rules.refusals import N_, Malformed, NotFound
+from rules.report_tables import COUNT, Cell, Column, Line, ReportTable, cell, cell_text
+from rules.reports import LABELS, Period, check_period
+from services import report_documents, report_files, report_rows, report_tables, reports
+from services.report_places import AS_WAS, RESTATED, VIEWS
 from web.identity import current_actor, now, requires
+from web.preferences import chosen_language
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+FORM_NAMES = {
+    "study": N_("Học tập"),
+    "households": N_("Hộ gia đình"),
+    "outreach": N_("Tuyên truyền miệng"),
+    "classes": N_("Lớp LLCT"),
+    "themes": N_("Sinh hoạt chuyên đề"),
+    "plans": N_("Kế hoạch thực hiện"),
+}
+WORDED = ("note", "state", "round", "unit")
+"""The text columns whose words are the program's own and not data."""
+VIEW_NAMES = {
+    AS_WAS: N_("Theo đơn vị tại thời điểm"),
+    RESTATED: N_("Quy đổi theo đơn vị hiện nay"),
+}
 
 
 @bp.get("/")
 @requires("staff", "reader")
 def index() -> str:
     """The term report of the chosen days, this quarter unless asked otherwise."""
-    chosen = _period()
-    today = local_day(now())
+    chosen, today = _period(), local_day(now())
     return render_template(
         "reports/index.html",
         report=reports.term_report(
             chosen.first_on, chosen.last_on, today=today, by=current_actor()
         ),
-        periods=[
-            (_(label), period_around(kind, today), period_around(kind, today) == chosen)
-            for kind, label in LABELS.items()
-        ],
+        summary=report_tables.summary_table(chosen, today=today, by=current_actor()),
+        indicator_forms={key: form for key, _label, _unit, form in report_tables.INDICATORS},
+        **_frame(chosen),
+    )
+
+
+@bp.get("/tables/<form>")
+@requires("staff", "reader")
+def table(form: str) -> str:
+    """One of the six forms, with the same days before and since the year began beneath it."""
+    if form not in FORM_NAMES:
+        raise NotFound(N_("Không có biểu này."))
+    chosen = _period()
+    found = report_tables.report(
+        chosen.first_on,
+        chosen.last_on,
+        today=local_day(now()),
+        by=current_actor(),
+        view=_view(),
+        forms=(form,),
+    )
+    return render_template(
+        "reports/table.html", tables=found.tables, form=form, **_frame(chosen), **cells()
+    )
+
+
+@bp.get("/print")
+@requires("staff", "reader")
+def paper() -> str:
+    """Every table on A4."""
+    chosen, today = _period(), local_day(now())
+    found = report_tables.report(
+        chosen.first_on, chosen.last_on, today=today, by=current_actor(), view=_view()
+    )
+    summary = report_tables.summary_table(chosen, today=today, by=current_actor())
+    return render_template(
+        "reports/print.html", tables=(summary, *found.tables), **_frame(chosen), **cells()
+    )
+
+
+@bp.get("/tables/<key>/rows/<column>")
+@requires("staff", "reader")
+def rows(key: str, column: str) -> str:
+    """The rows that one figure counts: of a line, or of the whole table."""
+    chosen = _period()
+    wanted = report_rows.Wanted(key, request.args.get("line", ""), column)
+    behind = report_rows.rows_behind(
+        wanted,
+        chosen.first_on,
+        chosen.last_on,
+        today=local_day(now()),
+        by=current_actor(),
+        view=_view(),
+    )
+    return render_template(
+        "reports/rows.html",
+        behind=behind,
+        wanted=wanted,
+        form=wanted.table.partition(":")[0],
+        label=request.args.get("label", ""),
+        **_frame(chosen),
+        **cells(),
     )
 
 
@@ -40,21 +118,133 @@ def index() -> str:
 def workbook() -> ResponseReturnValue:
     """The same as a workbook; the export is logged."""
     chosen = _period()
-    answer = make_response(
-        reports.term_workbook(chosen.first_on, chosen.last_on, now=now(), by=current_actor())
+    content = report_files.term_workbook(
+        chosen.first_on, chosen.last_on, now=now(), by=current_actor(), view=_view()
     )
-    answer.headers["Content-Type"] = XLSX
-    name = f"bao-cao-{chosen.first_on:%Y%m%d}-{chosen.last_on:%Y%m%d}.xlsx"
+    return download(content, XLSX, f"bao-cao-{_days(chosen)}.xlsx")
+
+
+@bp.get("/term.docx")
+@requires("staff", "reader")
+def document() -> ResponseReturnValue:
+    """The same in the Party's layout, as a draft; the export is logged."""
+    chosen = _period()
+    content = report_documents.term_document(
+        chosen.first_on, chosen.last_on, now=now(), by=current_actor(), view=_view()
+    )
+    return download(content, DOCX, f"bao-cao-{_days(chosen)}.docx")
+
+
+def download(content: bytes, kind: str, name: str) -> ResponseReturnValue:
+    """A file to be kept, under a name of plain letters."""
+    answer = make_response(content)
+    answer.headers["Content-Type"] = kind
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+def _days(chosen: Period) -> str:
+    return f"{chosen.first_on:%Y%m%d}-{chosen.last_on:%Y%m%d}"
 
 
 def _period() -> Period:
     """The days in the address, or this quarter when none are given."""
     first, last = request.args.get("from"), request.args.get("to")
     if not first and not last:
-        return period_around("quarter", local_day(now()))
+        return reports.usual_period("quarter", local_day(now()))
     try:
         return check_period(date.fromisoformat(first or ""), date.fromisoformat(last or ""))
     except ValueError:
         raise Malformed(N_("Ngày chưa đúng. Hãy chọn lại khoảng thời gian.")) from None
+
+
+def _view() -> str:
+    chosen = request.args.get("view", AS_WAS)
+    if chosen not in VIEWS:
+        raise Malformed(N_("Cách xem không có. Hãy chọn theo thời điểm hoặc quy đổi."))
+    return chosen
+
+
+def tabs_of() -> dict[str, object]:
+    """The same for a page that is not about a period of its own."""
+    return _frame(_period())
+
+
+def _frame(chosen: Period) -> dict[str, object]:
+    """What every page of a report shows around its figures: the periods, the view, the forms."""
+    today, view = local_day(now()), _view()
+
+    def asked(**others: object) -> dict[str, object]:
+        return {"from": chosen.first_on, "to": chosen.last_on, "view": view, **others}
+
+    spans = {kind: reports.usual_period(kind, today) for kind in LABELS}
+    return {
+        "word": _,
+        "chosen": chosen,
+        "view": view,
+        "asked": asked,
+        "form_names": {key: _(label) for key, label in FORM_NAMES.items()},
+        "views": [(key, _(label)) for key, label in VIEW_NAMES.items()],
+        "periods": [(_(LABELS[kind]), span, span == chosen) for kind, span in spans.items()],
+    }
+
+
+def cells() -> dict[str, object]:
+    """How a template writes the cells of a report's table."""
+    language = chosen_language()
+
+    def text(column: Column, line: Line) -> str:
+        shown = cell_text(cell(column, line), language)
+        return _remark(shown) if column.key in WORDED else shown
+
+    def href(shown: ReportTable, line: Line, column: Column, **asked: Any) -> str | None:
+        value = cell(column, line)
+        form = shown.key.partition(":")[0]
+        if column.kind != COUNT or not value or column.key in report_rows.WITHOUT_ROWS:
+            return None
+        if form not in report_rows.FORMS_WITH_ROWS:
+            return None
+        table_key, key = shown.key, "" if line.key == "total" else line.key
+        if table_key in ("study", "households"):
+            # A line of all campaigns is one campaign's total; theirs together has no rows.
+            if not key:
+                return None
+            table_key, key = f"{table_key}:{key}", ""
+        label = f"{_(column.label)}: {_(line.name)}"
+        return url_for(
+            "reports.rows", key=table_key, column=column.key, line=key, label=label, **asked
+        )
+
+    return {
+        "cell_text": text,
+        "cell_sort": lambda column, line: (
+            text(column, line) if column.key in WORDED else _sort_value(cell(column, line))
+        ),
+        "cell_over": lambda column, line: _is_over(cell(column, line)),
+        "cell_href": href,
+        "name_of_lines": report_files.name_of_lines,
+        "heading": _heading,
+    }
+
+
+def _sort_value(value: Cell) -> object:
+    if isinstance(value, Figure):
+        return value.covered * 100_000 // value.eligible if value.eligible else -1
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _is_over(value: Cell) -> bool:
+    return isinstance(value, Figure) and value.over
+
+
+def _heading(shown: ReportTable) -> str:
+    title = f"{_(shown.title)}: {_(shown.subject)}" if shown.subject else _(shown.title)
+    if not shown.number:
+        return title
+    return str(_("Biểu %(number)s. %(title)s", number=shown.number, title=title))
+
+
+def _remark(text: str) -> str:
+    """A note's parts in the reader's language; a number before one stays as it is."""
+    parts = [re.fullmatch(r"(\d+ )?(.+)", part) for part in text.split("; ")]
+    return "; ".join((part[1] or "") + _(part[2]) for part in parts if part)

@@ -1,18 +1,22 @@
 """The demonstration city's figures come out exactly, from rows, by the same functions as real data."""
 
+import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from docx import Document
 from flask import Flask
+from openpyxl import load_workbook
 from sqlalchemy import func, select
 
-from models import FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, Unit, db
+from models import Account, FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, Unit, db
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, Refusal
-from services import coverage, demo, reports, units
-from tests.world import build_world
+from services import coverage, demo, report_documents, report_files, reports, units
+from tests.world import build_world, signed_in
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
@@ -131,6 +135,7 @@ def test_the_city_reproduces_the_published_figures(app: Flask) -> None:
         assert (report.classes, report.enrolments) == (159, 12_310)
         assert (report.histories_published, report.histories_in_progress) == (2, 3)
         assert (report.commended.collectives, report.commended.individuals) == (96, 210)
+        assert_every_form_tells_the_same(app)
 
 
 def the_city_reader() -> Actor:
@@ -152,3 +157,47 @@ def assert_eight_wards_became_four() -> None:
     today = coverage.campaign_figures("NQDH26", by=the_city_reader(), today=NOW.date())
     assert len(today.units) == 51
     assert len(today.groups) == 104
+
+
+def assert_every_form_tells_the_same(app: Flask) -> None:
+    """Screen, workbook, document, command and JSON, each read back by another library."""
+    first, last, by = date(2010, 7, 1), date(2015, 6, 30), the_city_reader()
+    book = load_workbook(io.BytesIO(report_files.term_workbook(first, last, now=NOW, by=by)))
+    paper = Document(io.BytesIO(report_documents.term_document(first, last, now=NOW, by=by)))
+    staff = db.session.scalars(select(Account).order_by(Account.id).limit(1)).one()
+    client = signed_in(app.test_client(), staff)
+    asked = f"from={first}&to={last}"
+    command = ["report", "term", "--from", str(first), "--to", str(last), "--json"]
+    told = json.loads(app.test_cli_runner().invoke(args=command).stdout)
+    by_key = {table["key"]: table for table in told["tables"]}
+    for key, title, figures in SEED:
+        total = by_key[key]["total"]
+        plain = [value["percent"] if isinstance(value, dict) else value for value in total.values()]
+        rows = [[cell.value for cell in row] for row in book[title].iter_rows()]
+        [sums] = [row for row in rows if row[1] == "Cộng"]
+        page = client.get(f"/reports/tables/{key.partition(':')[0]}?{asked}").text
+        written = [
+            [cell.text for cell in row.cells]
+            for table in paper.tables
+            for row in table.rows
+            if row.cells[1].text == "Cộng"
+        ]
+        for number in figures:
+            shown = f"{number:,}".replace(",", ".")
+            assert number in plain, key
+            assert number in sums, key
+            assert f">{shown}<" in page, key
+            assert any(shown in row for row in written), key
+        if key == "study:NQTW4":
+            assert 0.975 in sums
+            assert "97.5" in plain
+            assert "97,5%" in page
+            assert any("97,5%" in row for row in written)
+
+
+SEED = (
+    ("study:NQTW4", "1 Nghị quyết Trung ương 4 (khoá", (4_826, 4_947)),
+    ("outreach", "3 theo đơn vị", (3_393, 345_178)),
+    ("classes", "4 theo loại lớp", (159, 12_310)),
+    ("plans", "6 Theo dõi kế hoạch thực hiện", (55,)),
+)

@@ -8,7 +8,7 @@ from models import AuditEntry, Course, CourseType, Enrolment
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, NotFound, Refusal
-from services import reports, works
+from services import report_files, reports, works
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -139,5 +139,5 @@ def test_a_period_that_ends_before_it_begins_is_refused(city):
 
 
 def test_the_workbooks_leaving_is_logged(city, db):
-    assert reports.term_workbook(FIRST, LAST, now=world.NOW, by=SYSTEM)[:2] == b"PK"
+    assert report_files.term_workbook(FIRST, LAST, now=world.NOW, by=SYSTEM)[:2] == b"PK"
     assert db.session.query(AuditEntry).filter_by(action="exported").count() == 1

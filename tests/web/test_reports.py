@@ -82,3 +82,33 @@ def test_a_reader_reads_and_does_not_write(app, city):
     for part in ("", "histories", "visits", "commendations"):
         assert reader.get(f"/works/{part}").status_code == 200
     assert reader.post("/works/histories", data={}).status_code == 403
+
+
+def test_every_form_opens_and_a_figure_leads_to_its_rows(as_admin, city):
+    code = plans.opened(city)
+    asked = "?from=2026-11-01&to=2026-11-30"
+    for form in ("study", "households", "outreach", "classes", "themes", "plans"):
+        assert as_admin.get(f"/reports/tables/{form}{asked}&view=restated").status_code == 200
+    page = as_admin.get(f"/reports/tables/study{asked}").text
+    assert f"/reports/tables/study:{code}/rows/total?line=DB1" in page
+    rows = as_admin.get(f"/reports/tables/study:{code}/rows/total{asked}&line=DB1").text
+    assert "Đỗ Thị Kim Chi" in rows
+    assert "Trương Hoà" not in rows
+    assert as_admin.get(f"/reports/tables/nothing{asked}").status_code == 404
+    assert as_admin.get(f"/reports/{asked}&view=x").status_code == 422
+
+
+def test_a_report_is_closed_read_and_taken_out(as_admin, city):
+    sent = {"title": "Quý III", "first_on": "2026-07-01", "last_on": "2026-09-30", "view": "as_was"}
+    answer = as_admin.post("/reports/closed/", data=sent)
+    assert answer.status_code == 303
+    page = answer.headers["Location"]
+    assert "Quý III" in as_admin.get(page).text
+    for form in ("xlsx", "docx"):
+        assert as_admin.get(f"{page}/report.{form}").data[:2] == b"PK"
+    assert as_admin.get(f"{page}/report.pdf").status_code == 404
+    same = as_admin.post(f"{page}/supplements", data={"reason": "Xem lại"})
+    assert same.status_code == 422
+    assert "không cần bổ sung" in same.text
+    backwards = as_admin.post("/reports/closed/", data=sent | {"last_on": "2026-06-01"})
+    assert backwards.status_code == 422

@@ -1,0 +1,521 @@
+"""Tables 1 and 2 of a report: study by campaign and unit, and households by residential group."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from models import (
+    ActionPlan,
+    Campaign,
+    HeadCount,
+    Meeting,
+    MeetingUnit,
+    RegisterLine,
+    RollEntry,
+    Unit,
+)
+from rules.attendance import ATTENDING
+from rules.coverage import HouseholdFigure, MemberFigure, sum_households, sum_members
+from rules.days import instant, local_day
+from rules.heads import total_heads
+from rules.refusals import N_
+from rules.report_tables import (
+    HOUSEHOLDS,
+    HOUSEHOLDS_ALL,
+    HOUSEHOLDS_TITLE,
+    STUDY,
+    STUDY_ALL,
+    STUDY_TITLE,
+    Fact,
+    Line,
+    ReportTable,
+)
+from rules.text import fold
+from services.campaigns import campaign_for, campaign_list, roll_within_scope
+from services.coverage import CampaignFigures, figures_of
+from services.report_places import RESTATED, Asked, PlacedUnit, Places
+from services.successions import restated_roll
+from services.units import parents_on, unit_names_on
+
+OFFICIALS = "chu chot"
+CAME_EXEMPT = N_("người miễn vẫn dự")
+
+
+@dataclass(frozen=True)
+class StudyLine:
+    """A unit's figure in one campaign, in the view asked for."""
+
+    unit: PlacedUnit
+    members: MemberFigure
+    is_estimate: bool
+    came_exempt: int = 0
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """A residential group's figure in one campaign."""
+
+    unit: PlacedUnit
+    households: HouseholdFigure
+    is_estimate: bool
+
+
+@dataclass(frozen=True)
+class Study:
+    """One campaign in a report: what `services.coverage` tells of it, by the units of the view."""
+
+    campaign: Campaign
+    figures: CampaignFigures
+    units: tuple[StudyLine, ...]
+    groups: tuple[GroupLine, ...]
+
+
+def studies(session: Session, asked: Asked, places: Places) -> list[Study]:
+    """Every campaign whose window touches the period, as of its last day, oldest first."""
+    period = asked.period
+    chosen = [
+        line
+        for line in campaign_list(today=asked.today, by=asked.by, states=("open", "closed"))
+        if line.opens_on <= period.last_on and line.deadline_on >= period.first_on
+    ]
+    found = []
+    for line in sorted(chosen, key=lambda line: (line.opens_on, line.code)):
+        campaign = campaign_for(session, asked.by, line.code, asked.today)
+        as_of = period.last_on if period.last_on < asked.today else None
+        figures = figures_of(session, campaign, by=asked.by, today=asked.today, as_of=as_of)
+        found.append(_study(session, campaign, figures, asked, places))
+    return found
+
+
+def study_tables(
+    session: Session, asked: Asked, places: Places, found: Iterable[Study]
+) -> list[ReportTable]:
+    """Table 1: all campaigns, then one table for each with a line for every unit."""
+    found = list(found)
+    tables = [_study_all(found)]
+    return tables + [_study_table(session, asked, places, one) for one in found]
+
+
+def household_tables(
+    session: Session, asked: Asked, places: Places, found: Iterable[Study]
+) -> list[ReportTable]:
+    """Table 2: all campaigns that count households, then each by residential group."""
+    counting = [one for one in found if one.figures.counts_households]
+    tables = [_households_all(counting)]
+    return tables + [_household_table(session, asked, places, one) for one in counting]
+
+
+def _study(
+    session: Session,
+    campaign: Campaign,
+    figures: CampaignFigures,
+    asked: Asked,
+    places: Places,
+) -> Study:
+    if asked.view == RESTATED:
+        units, groups = _restated(session, campaign, figures, asked, places)
+        return Study(campaign, figures, units, groups)
+    known = {
+        unit.id: unit
+        for unit in places.units(
+            {one.unit_id for one in figures.units} | {one.unit_id for one in figures.groups}
+        )
+    }
+
+    def named(unit_id: int, name: str) -> PlacedUnit:
+        return PlacedUnit(unit_id, known[unit_id].code, name, known[unit_id].order)
+
+    areas = _areas(session, [one.unit_id for one in figures.groups], campaign.cutoff_on)
+    return Study(
+        campaign,
+        figures,
+        tuple(
+            StudyLine(named(one.unit_id, one.name), one.members, False, one.exempt_who_came)
+            for one in figures.units
+        ),
+        tuple(
+            GroupLine(
+                named(one.unit_id, _with_area(one.name, areas.get(one.unit_id))),
+                one.households,
+                False,
+            )
+            for one in figures.groups
+        ),
+    )
+
+
+def _restated(
+    session: Session,
+    campaign: Campaign,
+    figures: CampaignFigures,
+    asked: Asked,
+    places: Places,
+) -> tuple[tuple[StudyLine, ...], tuple[GroupLine, ...]]:
+    """The same people by the units of today: each line of the roll stands in exactly one."""
+    rows = session.execute(
+        select(
+            RollEntry.id,
+            RollEntry.population,
+            RollEntry.state,
+            RollEntry.covered_round,
+            RollEntry.covered_on,
+        ).where(
+            RollEntry.campaign_id == campaign.id,
+            RollEntry.state != "removed",
+            roll_within_scope(asked.by, campaign.cutoff_on, asked.today),
+        )
+    )
+    placed = {
+        entry.id: entry
+        for entry in restated_roll(session, campaign.id, campaign.cutoff_on, asked.today)
+    }
+    counts: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    guessed: set[int] = set()
+    for entry_id, population, state, its_round, covered_on in rows:
+        entry = placed[entry_id]
+        by_round = its_round if covered_on and covered_on <= figures.as_of else None
+        counts[population, entry.grassroots_id][f"{state}:{by_round}"] += 1
+        if entry.is_estimate:
+            guessed.add(entry.grassroots_id)
+    return _restated_lines(session, campaign, asked, places, counts, guessed)
+
+
+def _restated_lines(
+    session: Session,
+    campaign: Campaign,
+    asked: Asked,
+    places: Places,
+    counts: Mapping[tuple[str, int], Counter[str]],
+    guessed: set[int],
+) -> tuple[tuple[StudyLine, ...], tuple[GroupLine, ...]]:
+    known = places.units({unit for _, unit in counts})
+    areas = _areas(session, [unit for kind, unit in counts if kind == "households"], asked.today)
+    units, groups = [], []
+    for unit in known:
+        if its := counts.get(("members", unit.id)):
+            figure = _member_figure(its, campaign.members_target_percent)
+            units.append(StudyLine(unit, figure, unit.id in guessed))
+        if its := counts.get(("households", unit.id)):
+            named = replace(unit, name=_with_area(unit.name, areas.get(unit.id)))
+            tally = _household_figure(its, campaign.households_target_percent)
+            groups.append(GroupLine(named, tally, unit.id in guessed))
+    return tuple(units), tuple(groups)
+
+
+def _member_figure(counts: Counter[str], target: int) -> MemberFigure:
+    def of(state: str) -> int:
+        return sum(number for key, number in counts.items() if key.startswith(state))
+
+    exempt, main, makeup = of("exempt"), counts["eligible:main"], counts["eligible:makeup"]
+    eligible = of("eligible")
+    return MemberFigure(eligible + exempt, exempt, eligible, main + makeup, main, makeup, target)
+
+
+def _household_figure(counts: Counter[str], target: int) -> HouseholdFigure:
+    covered = counts["eligible:main"] + counts["eligible:makeup"]
+    total = sum(number for key, number in counts.items() if key.startswith("eligible"))
+    return HouseholdFigure(total, covered, target)
+
+
+def member_facts(figure: MemberFigure) -> dict[str, Fact]:
+    """The facts of a members' figure, by column."""
+    names = ("total", "exempt", "eligible", "covered_main", "covered_makeup", "covered")
+    return {name: getattr(figure, name) for name in names}
+
+
+def _study_all(found: list[Study]) -> ReportTable:
+    whole = [sum_members((line.members for line in one.units), _target(one)) for one in found]
+    return ReportTable(
+        key="study",
+        number="1",
+        title=STUDY_TITLE,
+        subject=N_("các đợt trong kỳ"),
+        columns=STUDY_ALL,
+        lines=tuple(
+            Line(one.figures.code, one.figures.title, member_facts(figure), figure.target_percent)
+            for one, figure in zip(found, whole, strict=True)
+        ),
+        note=N_(
+            "Diện phải học = tổng số − miễn. Tỉ lệ cắt một chữ số thập phân, không làm tròn lên."
+        ),
+    )
+
+
+def _target(study: Study) -> int:
+    return study.figures.members.target_percent
+
+
+def _study_table(session: Session, asked: Asked, places: Places, study: Study) -> ReportTable:
+    sittings = _Sittings(session, study.campaign, asked, places, "party")
+    absent = _absent(session, study, asked, places)
+    plans = _plans(session, study.campaign, asked, places)
+    lines = []
+    for one in study.units:
+        unit = one.unit.id
+        facts: dict[str, Fact] = {
+            **member_facts(one.members),
+            **sittings.of(unit),
+            "excused": absent[unit]["excused"],
+            "unexcused": absent[unit]["unexcused"],
+            "plan": plans.get(unit),
+            "note": f"{one.came_exempt} {CAME_EXEMPT}" if one.came_exempt else None,
+        }
+        nothing = not (one.members.covered or sittings.of(unit)["in_person"])
+        empty = nothing and not sittings.of(unit)["points"]
+        target = one.members.target_percent
+        lines.append(Line(one.unit.code, one.unit.name, facts, target, empty, one.is_estimate))
+    return ReportTable(
+        key=f"study:{study.figures.code}",
+        number="1",
+        title=STUDY_TITLE,
+        subject=study.figures.title,
+        columns=STUDY,
+        lines=tuple(lines),
+        totals=sittings.totals,
+        target_percent=study.figures.members.target_percent,
+        note=N_("Hội nghị chung của nhiều đơn vị ghi ở từng đơn vị, ở dòng cộng chỉ tính một lần."),
+    )
+
+
+def _households_all(found: list[Study]) -> ReportTable:
+    lines = []
+    for one in found:
+        target = one.figures.households.target_percent
+        figure = sum_households((line.households for line in one.groups), target)
+        facts: dict[str, Fact] = {"total": figure.total, "covered": figure.covered}
+        lines.append(Line(one.figures.code, one.figures.title, facts, target))
+    return ReportTable(
+        key="households",
+        number="2",
+        title=HOUSEHOLDS_TITLE,
+        subject=N_("các đợt trong kỳ"),
+        columns=HOUSEHOLDS_ALL,
+        lines=tuple(lines),
+        note=N_("Một hộ chỉ tính một lần trong một đợt, dù dự nhiều buổi."),
+    )
+
+
+def _household_table(session: Session, asked: Asked, places: Places, study: Study) -> ReportTable:
+    sittings = _Sittings(session, study.campaign, asked, places, "residential")
+    lines = []
+    for one in study.groups:
+        held = sittings.of(one.unit.id)
+        facts: dict[str, Fact] = {
+            "total": one.households.total,
+            "covered": one.households.covered,
+            "meetings": held["meetings"],
+            "visits": held["visits"],
+        }
+        empty = not (held["meetings"] or one.households.covered)
+        target = one.households.target_percent
+        lines.append(Line(one.unit.code, one.unit.name, facts, target, empty, one.is_estimate))
+    return ReportTable(
+        key=f"households:{study.figures.code}",
+        number="2",
+        title=HOUSEHOLDS_TITLE,
+        subject=study.figures.title,
+        columns=HOUSEHOLDS,
+        lines=tuple(lines),
+        totals=sittings.totals,
+        target_percent=study.figures.households.target_percent,
+        note=N_("Lượt người nghe cộng theo buổi; số hộ là số hộ khác nhau."),
+    )
+
+
+class _Sittings:
+    """The campaign's meetings held in the period, at every line they were held for.
+
+    A meeting for several units stands at each of them, and once in the totals; one that invites
+    residential groups alone is the households', and no conference of members. Those who came
+    beyond the roll are walk-ins and heads; heads labelled "cán bộ chủ chốt" stand apart.
+    """
+
+    def __init__(
+        self, session: Session, campaign: Campaign, asked: Asked, places: Places, tree: str
+    ) -> None:
+        self._counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.totals: dict[str, int] = dict.fromkeys(
+            ("in_person", "points", "others", "meetings", "visits"), 0
+        )
+        where = meetings_of(campaign.id, asked)
+        officials, others = _beyond_the_roll(session, where)
+        invited, elsewhere, points = invited_units(session, where, tree)
+        for meeting in session.execute(
+            select(
+                Meeting.id,
+                Meeting.organiser_id,
+                Meeting.starts_at,
+                Meeting.mode,
+                Meeting.visits_count,
+            ).where(*where)
+        ):
+            if meeting.id not in invited and (tree == "residential" or meeting.id in elsewhere):
+                continue
+            counts = {
+                "in_person": int(meeting.mode == "in_person"),
+                "points": 0 if meeting.mode == "in_person" else len(points[meeting.id]) or 1,
+                "officials": officials[meeting.id],
+                "others": others[meeting.id],
+                "meetings": 1,
+                "visits": meeting.visits_count,
+            }
+            day = local_day(meeting.starts_at)
+            units = invited.get(meeting.id) or {meeting.organiser_id}
+            self._add(units, day, counts, places, tree)
+
+    def _add(
+        self, units: set[int], day: date, counts: Mapping[str, int], places: Places, tree: str
+    ) -> None:
+        reached: set[int] = set()
+        for unit in units:
+            at = unit if tree == "residential" else places.reporting_unit(unit, day)
+            reached |= places.units_now(at, day)
+        for unit in reached:
+            self._counts[unit].update(counts)
+        for name in self.totals:
+            self.totals[name] += counts[name]
+
+    def of(self, unit_id: int) -> dict[str, int]:
+        """The counts of one line."""
+        names = ("in_person", "points", "officials", "others", "meetings", "visits")
+        return {name: self._counts[unit_id][name] for name in names}
+
+
+def invited_units(
+    session: Session, where: list[ColumnElement[bool]], tree: str
+) -> tuple[dict[int, set[int]], set[int], defaultdict[int, set[int | None]]]:
+    """The units of one tree that each meeting invites, the meetings that invite the other tree,
+    and the points the invited are sent to."""
+    invited: dict[int, set[int]] = {}
+    elsewhere: set[int] = set()
+    points: defaultdict[int, set[int | None]] = defaultdict(set)
+    for meeting_id, unit_id, point_id, its_tree in session.execute(
+        select(MeetingUnit.meeting_id, MeetingUnit.unit_id, MeetingUnit.point_id, Unit.tree)
+        .join(Meeting, Meeting.id == MeetingUnit.meeting_id)
+        .join(Unit, Unit.id == MeetingUnit.unit_id)
+        .where(*where)
+    ):
+        if its_tree != tree:
+            elsewhere.add(meeting_id)
+            continue
+        invited.setdefault(meeting_id, set()).add(unit_id)
+        points[meeting_id].add(point_id)
+    return invited, elsewhere, points
+
+
+def meetings_of(campaign_id: int, asked: Asked) -> list[ColumnElement[bool]]:
+    """The conditions on the campaign's meetings held by the end of the period."""
+    last = instant(asked.period.last_on + timedelta(days=1), time.min)
+    return [
+        Meeting.campaign_id == campaign_id,
+        Meeting.state == "held",
+        Meeting.starts_at < last,
+    ]
+
+
+def _beyond_the_roll(
+    session: Session, where: list[ColumnElement[bool]]
+) -> tuple[Counter[int], Counter[int]]:
+    """Heads of key officials, and everybody else beyond the roll, by meeting."""
+    labelled: defaultdict[int, list[tuple[str, int, datetime, str]]] = defaultdict(list)
+    rows = session.execute(
+        select(
+            HeadCount.meeting_id,
+            HeadCount.label,
+            HeadCount.heads,
+            HeadCount.counted_at,
+            HeadCount.id,
+        )
+        .join(Meeting, Meeting.id == HeadCount.meeting_id)
+        .where(*where)
+    )
+    officials: Counter[int] = Counter()
+    others: Counter[int] = Counter()
+    for meeting_id, label, heads, at, one in rows:
+        labelled[meeting_id].append((label, heads, at, one))
+    for meeting_id, counts in labelled.items():
+        for label, heads in total_heads(counts).items():
+            (officials if OFFICIALS in fold(label) else others)[meeting_id] += heads
+    walk_ins = session.execute(
+        select(RegisterLine.meeting_id, func.count())
+        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
+        .where(
+            *where,
+            RegisterLine.walk_in_id.is_not(None),
+            RegisterLine.status.in_([str(status) for status in ATTENDING]),
+        )
+        .group_by(RegisterLine.meeting_id)
+    )
+    for meeting_id, people in walk_ins:
+        others[meeting_id] += people
+    return officials, others
+
+
+def _absent(
+    session: Session, study: Study, asked: Asked, places: Places
+) -> defaultdict[int, Counter[str]]:
+    """Who must study and has not, by what their registers say: excused once is excused."""
+    as_of = study.figures.as_of
+    rows = session.execute(
+        select(
+            RollEntry.id,
+            RollEntry.grassroots_id,
+            func.max(case((RegisterLine.status == "excused", 1), else_=0)),
+        )
+        .select_from(RollEntry)
+        .join(RegisterLine, RegisterLine.person_id == RollEntry.person_id)
+        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
+        .where(
+            RollEntry.campaign_id == study.campaign.id,
+            RollEntry.population == "members",
+            RollEntry.state == "eligible",
+            or_(RollEntry.covered_on.is_(None), RollEntry.covered_on > as_of),
+            roll_within_scope(asked.by, study.campaign.cutoff_on, asked.today),
+            RegisterLine.status.in_(("excused", "unexcused")),
+            *meetings_of(study.campaign.id, asked),
+        )
+        .group_by(RollEntry.id, RollEntry.grassroots_id)
+    ).all()
+    at = {}
+    if asked.view == RESTATED:
+        cutoff = study.campaign.cutoff_on
+        at = {
+            entry.id: entry.grassroots_id
+            for entry in restated_roll(session, study.campaign.id, cutoff, asked.today)
+        }
+    absent: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for entry_id, unit_id, was_excused in rows:
+        absent[at.get(entry_id, unit_id)]["excused" if was_excused else "unexcused"] += 1
+    return absent
+
+
+def _plans(session: Session, campaign: Campaign, asked: Asked, places: Places) -> dict[int, str]:
+    """Number and date of each unit's plan, issued by the end of the period."""
+    rows = session.execute(
+        select(ActionPlan.unit_id, ActionPlan.issued_number, ActionPlan.issued_on).where(
+            ActionPlan.campaign_id == campaign.id, ActionPlan.issued_on <= asked.period.last_on
+        )
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for unit_id, number, issued_on in rows:
+        if issued_on is None:
+            continue
+        for unit in places.units_now(unit_id, issued_on):
+            found[unit].append(f"{number}, {issued_on:%d/%m/%Y}")
+    return {unit: "; ".join(texts) for unit, texts in found.items()}
+
+
+def _areas(session: Session, group_ids: Iterable[int], on: date) -> dict[int, str]:
+    """The ward or commune each group lies in: groups of different wards bear the same names."""
+    parents = parents_on(session, on)
+    above = {unit: parents[unit] for unit in group_ids if unit in parents}
+    names = unit_names_on(session, above.values(), on)
+    return {unit: names[parent] for unit, parent in above.items()}
+
+
+def _with_area(name: str, area: str | None) -> str:
+    return f"{name} · {area}" if area else name
