@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -207,7 +208,13 @@ class Clock:
             self.stopping.set()
             for transport in self.transports:
                 transport.hurry(STOP_SECONDS)
-            Thread(target=self.scheduler.shutdown, kwargs={"wait": True}).start()
+            Thread(target=self._shut_down).start()
+
+    def _shut_down(self) -> None:
+        """End the scheduler once it has begun: a stop may come while the clock still starts."""
+        while not self.scheduler.running:
+            time.sleep(0.05)
+        self.scheduler.shutdown(wait=True)
 
     def _watch_over(self) -> None:
         """End the process when it is stuck, and wake a scheduler whose wall clock was put back.
