@@ -70,7 +70,8 @@ class Dovecot:
         self.port = free_port()
         owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._owner = owner
-        self.box = mailbox.Maildir(self.folder / "mail", factory=None, create=True)
+        mailbox.Maildir(self.folder / "mail", factory=None, create=True)
+        self._delivered = 0
         self._give_to_owner()
         settings = self.folder / "dovecot.conf"
         settings.write_text(self._settings(), encoding="utf-8")
@@ -78,8 +79,14 @@ class Dovecot:
         self._wait()
 
     def deliver(self, content: bytes) -> None:
-        self.box.add(content)
-        self._give_to_owner()
+        """Put a mail where the server looks, once it is whole and the server may read it."""
+        self._delivered += 1
+        name = f"{time.time_ns()}.{self._delivered}.test"
+        written = self.folder / "mail" / "tmp" / name
+        written.write_bytes(content)
+        if os.geteuid() == 0:
+            os.chown(written, self._owner.pw_uid, self._owner.pw_gid)
+        written.rename(self.folder / "mail" / "new" / name)
 
     def unread(self) -> int:
         """How many mails carry no Seen mark in the mailbox's own files."""

@@ -17,8 +17,6 @@ from tests.clients.readers import Told
 
 STARTING_SECONDS = 60.0
 PATIENCE = 60.0
-# It asks before it takes an event in again that its owner has deleted: as the owner, we say yes.
-SESSION = {"unhandledPromptBehavior": "accept"}
 SCRIPTS = Path(__file__).with_name("thunderbird.js")
 SETTINGS: Mapping[str, object] = {
     "app.update.enabled": False,
@@ -137,7 +135,7 @@ class Thunderbird:
         )
         answer = self._call(
             "WebDriver:ExecuteAsyncScript",
-            {"script": whole, "args": list(arguments), "scriptTimeout": int(PATIENCE * 1000)},
+            {"script": whole, "args": list(arguments)},
         )["value"]
         if isinstance(answer, dict) and "failed" in answer:
             raise AssertionError(f"Thunderbird: {answer['failed']}")
@@ -147,7 +145,7 @@ class Thunderbird:
         ends = time.monotonic() + STARTING_SECONDS
         while time.monotonic() < ends:
             with suppress(OSError):
-                self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE * 2)
+                self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE * 3)
                 break
             time.sleep(0.2)
         else:
@@ -155,7 +153,8 @@ class Thunderbird:
         self._file = self._socket.makefile("rb")
         self._opened = [self._file, self._socket]
         self._receive()
-        self._call("WebDriver:NewSession", SESSION)
+        self._call("WebDriver:NewSession", {})
+        self._call("WebDriver:SetTimeouts", {"script": int(PATIENCE * 2000)})
         self._call("Marionette:SetContext", {"value": "chrome"})
         assert self.until(lambda: bool(self.run("return isReady();")))
 
