@@ -81,6 +81,9 @@ def measured(folder: Path, events: int, seconds: float) -> dict[str, Figure]:
         figures["icalendar per request"] = plain.ask("/plain.ics", seconds)
         figures["floor, 200"] = plain.ask("/floor.ics", seconds)
         figures["floor, 304"] = plain.ask("/floor.ics", seconds, {"If-None-Match": '"same"'})
+        token = path.rpartition("/")[2]
+        asked = {"If-None-Match": '"same"'}
+        figures["floor, 304 by token"] = plain.ask(f"/token/{token}", seconds, asked)
         body = plain.body("/floor.ics")
     if RADICALE.exists():
         with radicale(folder / "radicale") as peer:
@@ -104,6 +107,8 @@ def ratios(figures: Mapping[str, Figure]) -> dict[str, float]:
         ("304 / icalendar", "icalendar per request", "ours, 304"),
         ("200 / floor", "floor, 200", "ours, 200"),
         ("304 / floor", "floor, 304", "ours, 304"),
+        ("304 / floor by token", "floor, 304 by token", "ours, 304"),
+        ("joined anew / Radicale", "Radicale", "ours, joined anew"),
         ("200 / Radicale", "Radicale", "ours, 200"),
         ("304 / Radicale", "Radicale", "ours, 304"),
     ]

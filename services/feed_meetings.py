@@ -82,6 +82,7 @@ _unit: Any = inspect(Unit).local_table.c
 _speaker: Any = inspect(Speaker).local_table.c
 _venue: Any = inspect(Venue).local_table.c
 _audit: Any = inspect(AuditEntry).local_table.c
+_invitation: Any = inspect(Invitation).local_table.c
 _roll: Any = inspect(RollEntry).local_table.c
 _COVERED = [
     select(one)
@@ -124,6 +125,15 @@ TOKEN = (
 
 _DONE = select(_roll.campaign_id, _roll.covered_on).where(
     _roll.person_id == bindparam("person_id"), _roll.covered_on.is_not(None)
+)
+_HAS_POINTS = (
+    select(_invitation.id)
+    .where(
+        _invitation.person_id == bindparam("person_id"),
+        _invitation.point_id.is_not(None),
+        _invitation.removed_at.is_(None),
+    )
+    .limit(1)
 )
 _POINTS = (
     select(MeetingPoint)
@@ -311,8 +321,10 @@ def _met(session: Session, person_id: int, rows: Sequence[Any]) -> set[int]:
 
 def _points(session: Session, person_id: int) -> dict[int, MeetingPoint]:
     """At which point of a meeting the member is expected, where a meeting has several."""
-    rows = session.scalars(_POINTS, {"person_id": person_id})
-    return {point.meeting_id: point for point in rows}
+    asked = {"person_id": person_id}
+    if session.connection().execute(_HAS_POINTS, asked).first() is None:
+        return {}
+    return {point.meeting_id: point for point in session.scalars(_POINTS, asked)}
 
 
 def _renew(ids: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import (
     Blueprint,
     Flask,
+    Request,
     Response,
     current_app,
     flash,
@@ -17,7 +18,7 @@ from flask import (
     request,
     url_for,
 )
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from wtforms import BooleanField, SelectField
@@ -52,6 +53,12 @@ class SubscriptionForm(Form):
 class Sessions(SecureCookieSessionInterface):
     """Browsers' sessions, but none for feeds: they are the same whoever asks, so that nothing
     about them varies by cookie."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """No cookie is read for a feed, nor the key made ready that would prove it."""
+        if request.path.startswith("/feeds/"):
+            return self.session_class()
+        return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if request.path.startswith("/feeds/"):

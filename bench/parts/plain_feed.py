@@ -1,12 +1,15 @@
 """What bench/feed.py measures against: a feed built by icalendar per request, and bare answers."""
 
+import hashlib
 import json
 import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, request
+from flask_sqlalchemy import SQLAlchemy
 from icalendar import Calendar, Event, Timezone, vCalAddress
+from sqlalchemy import text
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 EVENTS = int(os.environ.get("EVENTS", "200"))
@@ -47,11 +50,22 @@ def built() -> bytes:
 
 
 KEPT = built()
+KNOWN = text("SELECT id FROM feed_token WHERE token_hash = :digest AND revoked_at IS NULL")
 
 
 def create_app() -> Flask:
-    """`/plain.ics` builds, `/floor.ics` gives bytes that lie ready, or 304."""
+    """`/plain.ics` builds, `/floor.ics` gives bytes that lie ready, or 304; `/token/…` does so only
+    when the token is in the database, by one look-up, as the least that a real feed must do."""
     app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE_URL"]
+    database = SQLAlchemy(app)
+
+    @app.get("/token/<token>.ics")
+    def looked_up(token: str) -> Response:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        if database.session.execute(KNOWN, {"digest": digest}).first() is None:
+            return Response(status=404)
+        return floor()
 
     @app.get("/plain.ics")
     def plain() -> Response:
