@@ -71,7 +71,7 @@ def measured(folder: Path, events: int, seconds: float) -> dict[str, Figure]:
     )
     path = done.stdout.strip()
     figures = {}
-    with running(environment, "app:create_app") as ours:
+    with running(environment, "bench.parts.feed_app:create_app") as ours:
         figures["ours, all events written anew"] = ours.ask(path, 0)
         figures["ours, joined anew"] = ours.ask(path, seconds, before=lambda: forget(folder))
         figures["ours, 200"] = ours.ask(path, seconds)

@@ -18,6 +18,11 @@ MOST = 20_000
 # entry can still be committed.
 SETTLED = timedelta(seconds=90)
 
+# A calendar program asks once an hour, a person pressing "refresh" some times a minute.
+MOST_ASKS_A_MINUTE = 60
+
+_asks: dict[str, int] = {}
+_minute: list[int] = [0]
 _known: dict[str, tuple[tuple[Any, ...], Feed]] = {}
 
 
@@ -38,3 +43,13 @@ def remember(row: Any, state: Feed, now: datetime) -> None:
 
 def _mark(row: Any, now: datetime) -> tuple[Any, ...]:
     return (*row, local_day(now), office().mail_from)
+
+
+def is_hurried(hashed: str, now: datetime) -> bool:
+    """Whether this address was asked for more often in this minute than anybody needs."""
+    minute = int(now.timestamp()) // 60
+    if _minute[0] != minute or len(_asks) >= MOST:
+        _minute[0] = minute
+        _asks.clear()
+    _asks[hashed] = _asks.get(hashed, 0) + 1
+    return _asks[hashed] > MOST_ASKS_A_MINUTE

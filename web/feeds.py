@@ -26,6 +26,7 @@ from wtforms import BooleanField, SelectField
 from rules.calendar import PLAIN_AGENTS, takes_packed
 from rules.refusals import N_, NotFound
 from services import feeds
+from services.feeds import KeptFeed
 from web.fields import choices, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
@@ -93,8 +94,11 @@ def venue_feed(token: str) -> Response:
 def _answer(token: str, kind: str) -> Response:
     """200 with a whole calendar, 304 without touching an event, or 404; never HTML.
 
-    Whatever fails, the database or the building, what was given last is given again.
+    Whatever fails, the database or the building, what was given last is given again; so it is to
+    who asks all the time.
     """
+    if hurried := feeds.hurried_feed(token, kind=kind, now=now()):
+        return _again(hurried)
     try:
         state = feeds.feed_state(token, kind=kind, now=now())
         packs = takes_packed(request.user_agent.string, state.plain_agents)
@@ -106,8 +110,12 @@ def _answer(token: str, kind: str) -> Response:
         kept = feeds.last_good(token, kind=kind)
         if kept is None:
             return Response("Try again later\n", 503, {"Retry-After": "600"}, content_type=PLAIN)
-        packs = takes_packed(request.user_agent.string, PLAIN_AGENTS)
-        return _told(kept.etag, kept.modified_at, packs, lambda: kept.content)
+        return _again(kept)
+
+
+def _again(kept: KeptFeed) -> Response:
+    packs = takes_packed(request.user_agent.string, PLAIN_AGENTS)
+    return _told(kept.etag, kept.modified_at, packs, lambda: kept.content)
 
 
 def _told(

@@ -1,7 +1,7 @@
 """The replies' mailbox on a real IMAP server, and an invitation's whole life by real mail."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -18,7 +18,7 @@ from gateways.errors import GatewayError
 from gateways.imap import ImapMailroom, ImapSettings
 from gateways.replies import MAIL_BYTES
 from gateways.smtp import SmtpSettings, SmtpTransport
-from models import Invitation, Meeting
+from models import IncomingReply, Invitation, Meeting, OutgoingMessage
 from rules.permissions import SYSTEM
 from services import incoming_replies, invitations, sending
 from services.meeting_facts import facts_of
@@ -27,7 +27,7 @@ from tests import reply_corpus
 from tests.clients.dovecot import PASSWORD, USER, Dovecot, free_port, program
 from tests.clients.programs import needs
 from tests.reply_corpus import CHI, OFFICE, Facts
-from tests.services.post import publish
+from tests.services.post import calls, publish
 from tests.world import NOW, World, add_meeting, build_world
 
 pytestmark = pytest.mark.clients
@@ -193,3 +193,55 @@ def test_an_invitation_is_sent_accepted_moved_and_declined_by_real_mail(
     assert read(server, NOW + timedelta(minutes=25)) == 1
     assert reply_of(world) == "declined"
     assert (server.unread(), server.kept()) == (0, 3)
+
+
+def test_whatever_comes_back_by_real_mail_is_judged_and_one_answer_counts(
+    world: World, db: SQLAlchemy, server: Dovecot, client: Client
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=5))
+    publish(meeting, NOW)
+    send(client, NOW)
+    answer = Facts(uid=meeting.uid, stamp=NOW + timedelta(minutes=5), message_id="<answer@x>")
+    asked = db.session.scalar(select(OutgoingMessage).where(OutgoingMessage.to_address == CHI))
+    assert asked is not None
+    returned = reply_corpus.bounce(asked.message_id)
+    db.session.rollback()
+    arrived = {
+        "<away@x>": reply_corpus.out_of_office(replace(answer, message_id="<away@x>")),
+        "<counter@x>": reply_corpus.counter(replace(answer, message_id="<counter@x>")),
+        "<forward@x>": reply_corpus.outlook(
+            replace(
+                answer, attendee="la@x.invalid", sender="la@x.invalid", message_id="<forward@x>"
+            )
+        ),
+        "<forged@x>": reply_corpus.outlook(
+            replace(answer, sender="evil@x.invalid", partstat="DECLINED", message_id="<forged@x>")
+        ),
+        "<deputy@x>": reply_corpus.outlook(
+            replace(answer, partstat="DELEGATED", message_id="<deputy@x>")
+        ),
+        "<answer@x>": reply_corpus.outlook(answer),
+        "<again@x>": reply_corpus.thunderbird(replace(answer, message_id="<again@x>")),
+        "returned": returned,
+    }
+    for content in arrived.values():
+        server.deliver(content)
+    assert read(server, NOW + timedelta(minutes=9)) == len(arrived)
+    assert read(server, NOW + timedelta(minutes=10)) == 0
+    db.session.rollback()
+    rows = db.session.scalars(select(IncomingReply).order_by(IncomingReply.id)).all()
+    assert [(row.verdict, row.reason) for row in rows] == [
+        ("ignored", "automatic"),
+        ("for_review", "counter"),
+        ("for_review", "not_on_list"),
+        ("for_review", "other_sender"),
+        ("for_review", "delegated"),
+        ("accepted", ""),
+        ("duplicate", "again"),
+        ("accepted", "known_bounce"),
+    ]
+    assert reply_of(world) == "accepted"
+    db.session.refresh(world.people["chi"])
+    assert world.people["chi"].email_failing_since is not None
+    assert ("address_failing", str(world.people["chi"].id)) in calls(meeting)
+    assert (server.unread(), server.kept()) == (0, len(arrived))

@@ -7,6 +7,7 @@ from flask_sqlalchemy import SQLAlchemy
 from icalendar import Calendar
 from sqlalchemy import event
 
+from gateways.calendar import EventBlock, Organizer, event_block
 from models import (
     Campaign,
     FeedToken,
@@ -18,9 +19,10 @@ from models import (
     RollEntry,
     Setting,
 )
+from rules.calendar import MeetingFacts
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
-from services import feed_meetings, feeds
+from services import feed_meetings, feeds, meeting_facts
 from services.feed_meetings import Feed
 from services.speakers import SpeakerFacts, save_speaker
 from services.transaction import writing
@@ -166,6 +168,31 @@ def test_a_feed_looked_at_again_costs_one_look_up_until_something_is_written_dow
     settled, day_after = asked(24 * 60)
     assert settled > 1
     assert day_after == asked(24 * 60 + 1)[1]
+
+
+def test_a_moved_meeting_is_written_once_however_many_subscribe(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = add_meeting(world, at=NOW + timedelta(days=3))
+    others = [add_meeting(world, at=NOW + timedelta(days=4 + day)) for day in range(5)]
+    for meeting in (moved, *others):
+        publish(meeting, NOW)
+    made = [feeds.create_member_feed("DV001", now=NOW, by=SYSTEM) for _ in range(20)]
+    tokens = [token_of(one) for one in made]
+    for each in tokens:
+        feeds.feed_content(state(each))
+    written: list[str] = []
+
+    def counted(facts: MeetingFacts, organizer: Organizer) -> EventBlock:
+        written.append(facts.uid)
+        return event_block(facts, organizer)
+
+    for module in (meeting_facts, feed_meetings):
+        monkeypatch.setattr(module, "event_block", counted)
+    change(moved, later, tell=False, minutes=5)
+    contents = [feeds.feed_content(state(each)) for each in tokens]
+    assert all(b"SEQUENCE:1" in one for one in contents)
+    assert written == [moved.uid, moved.uid], "once with its title and once without"
 
 
 def test_one_taken_off_the_list_no_longer_has_it_and_the_tag_changes(

@@ -9,13 +9,14 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
 
 from models import FeedToken, Meeting, Setting
 from rules.permissions import SYSTEM
-from services import feeds
+from services import feed_memory, feeds
 from tests.ics_lint import faults
 from tests.services.post import publish
 from tests.services.test_invitations import change, later
@@ -319,3 +320,31 @@ def test_the_holder_of_an_address_chooses_an_alarm_and_titles(
     assert stamps(before.data) < stamps(after.data) <= stamps(again.data)
     assert client.get("/subscriptions/unknown").status_code == 404
     assert client.post("/subscriptions/unknown", data={"alarm": ""}).status_code == 404
+
+
+def test_who_asks_all_the_time_gets_the_stored_bytes_and_never_an_error(
+    client: FlaskClient,
+    path: str,
+    meeting: Meeting,
+    db: SQLAlchemy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_memory, "MOST_ASKS_A_MINUTE", 3)
+    monkeypatch.setattr(feed_memory, "_minute", [-1])
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=False) as clock:
+        good = client.get(path)
+        change(meeting, later, tell=False, minutes=5)
+        for _ in range(2):
+            assert client.get(path).headers["ETag"] != good.headers["ETag"]
+        newer = client.get(path)
+        change(meeting, later, tell=False, minutes=6)
+        again = client.get(path)
+        assert (again.status_code, again.data) == (200, newer.data)
+        asked = {"If-None-Match": again.headers["ETag"]}
+        assert client.get(path, headers=asked).status_code == 304
+        clock.shift(60)
+        assert client.get(path, headers=asked).status_code == 200
+        for _ in range(4):
+            client.get(path)
+        feeds.revoke_feed(db.session.query(FeedToken).one().id, now=NOW, by=SYSTEM)
+        assert client.get(path).status_code == 404
