@@ -21,7 +21,7 @@ from tests.clients.programs import needs
 from tests.clients.readers import Told, by_icalendar
 from tests.clients.subscribers import Between, served
 from tests.clients.test_more_programs import OBJECTS
-from tests.clients.test_subscriptions import expected, feed_address, invite
+from tests.clients.test_subscriptions import commit_noted, expected, feed_address, invite
 from tests.clients.thunderbird import Thunderbird, program
 from tests.web.test_feeds import stopped
 from tests.world import NOW, World, build_world
@@ -134,12 +134,12 @@ def test_it_follows_moves_cancellations_and_removals(
         revise(off, state="cancelled")
         row = db.session.query(Invitation).filter_by(meeting_id=gone.id).one()
         row.removed_at = datetime.now(LOCAL)
-        db.session.commit()
+        commit_noted(db)
         asks_again(subscriber, between)
         left = [one for one in meetings if one is not gone]
         assert comes_to_hold(subscriber, expected(left))
         revise(off, state="published")
-        db.session.commit()
+        commit_noted(db)
         asks_again(subscriber, between)
         assert comes_to_hold(subscriber, expected(left))
 
@@ -164,7 +164,7 @@ def test_it_keeps_everything_while_the_database_is_away_or_a_feed_cannot_be_buil
         db.session.add_all(meetings)
         before = expected(meetings)
         revise(meetings[0], state="cancelled")
-        db.session.commit()
+        commit_noted(db)
         with monkeypatch.context() as broken:
             broken.setattr(feeds, "feed", lambda *_: b"BEGIN:VCALENDAR\r\n")
             asks_again(subscriber, between)
@@ -196,7 +196,7 @@ def test_after_one_bad_answer_of_something_between_the_next_change_mends_it(
         asks_again(subscriber, between)
         print(bad, make.__name__, len(subscriber.kept()), "after the next good answer")
         revise(meetings[0], state="cancelled")
-        db.session.commit()
+        commit_noted(db)
         asks_again(subscriber, between)
         assert comes_to_hold(subscriber, expected(meetings))
 

@@ -1,7 +1,7 @@
 """The application's own feed, subscribed to over HTTP by the programs that people use."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from models import Invitation, Meeting
 from rules.calendar import next_last_modified
 from rules.days import LOCAL
 from rules.permissions import SYSTEM
-from services import feeds, office
+from services import audit, feeds, office
 from tests.clients.readers import Told, by_icalendar
 from tests.clients.subscribers import Radicale, Vdirsyncer, served
 from tests.clients.test_objects import FACTS, LIFE, OFFICE, revised
@@ -72,6 +72,19 @@ def expected(meetings: list[Meeting]) -> list[Told]:
     )
 
 
+def commit_noted(db: SQLAlchemy) -> None:
+    """Commit a change as the program does, with its entry in the audit log."""
+    audit.record(
+        db.session,
+        now=datetime.now(UTC),
+        by=SYSTEM,
+        action="changed",
+        entity="meeting",
+        entity_id="several",
+    )
+    db.session.commit()
+
+
 def feed_address(base: str) -> str:
     url = feeds.create_member_feed("DV001", now=NOW, by=SYSTEM)
     return base + url.removeprefix(office.office().public_url)
@@ -124,7 +137,7 @@ def test_a_subscriber_follows_moves_cancellations_and_removals(
             one.modified_at = next_last_modified(one.modified_at, NOW)
         row = db.session.query(Invitation).filter_by(meeting_id=gone.id).one()
         row.removed_at = datetime.now(LOCAL)
-        db.session.commit()
+        commit_noted(db)
         assert phone.sync()
     left = [one for one in meetings if one is not gone]
     assert phone.kept() == expected(left)
