@@ -14,6 +14,7 @@ from rules.calendar import next_last_modified
 from rules.days import LOCAL
 from rules.permissions import SYSTEM
 from services import audit, feeds, office
+from services.transaction import writing
 from tests.clients.readers import Told, by_icalendar
 from tests.clients.subscribers import Radicale, Vdirsyncer, served
 from tests.clients.test_objects import FACTS, LIFE, OFFICE, revised
@@ -73,16 +74,11 @@ def expected(meetings: list[Meeting]) -> list[Told]:
 
 
 def commit_noted(db: SQLAlchemy) -> None:
-    """Commit a change as the program does, with its entry in the audit log."""
-    audit.record(
-        db.session,
-        now=datetime.now(UTC),
-        by=SYSTEM,
-        action="changed",
-        entity="meeting",
-        entity_id="several",
-    )
+    """Commit a change and, as the program does for every change, its entry in the audit log."""
     db.session.commit()
+    with writing() as session:
+        at = datetime.now(UTC)
+        audit.record(session, now=at, by=SYSTEM, action="changed", entity="meeting", entity_id=1)
 
 
 def feed_address(base: str) -> str:
