@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from gateways.smtp import SmtpSettings, SmtpTransport
 from models import IncomingReply, Meeting, MeetingUnit, Person
 from rules.permissions import SYSTEM
-from services import incoming_replies, meetings, outbox
+from services import incoming_replies, meetings, sending
 from tests.clients.dovecot import Dovecot, free_port
 from tests.clients.dovecot import program as dovecot
 from tests.clients.programs import needs
@@ -60,7 +60,7 @@ class Guest:
 
     def gets(self) -> dict[str, Any]:
         """Let the office send, and open the one new mail; gives what its bar says and offers."""
-        while outbox.send_due(self.transport, clock=now).sent:
+        while sending.send_due(self.transport, clock=now).sent:
             pass
         self.mails += 1
         assert self.program.until(lambda: self.program.mails() == self.mails)
