@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, insert, select
+from sqlalchemy import ColumnElement, and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -21,6 +21,7 @@ from models import (
     Person,
     RollEntry,
     UnlockRequest,
+    Venue,
     WalkIn,
 )
 from rules.attendance import (
@@ -465,8 +466,10 @@ def todays_meetings(*, now: datetime, by: Actor, days: int = 7) -> list[TodaysMe
     asked = set(
         session.scalars(select(UnlockRequest.meeting_id).where(UnlockRequest.answer.is_(None)))
     )
-    rows = session.scalars(
-        select(Meeting)
+    place = func.coalesce(func.nullif(Meeting.place, ""), Venue.name, "")
+    rows = session.execute(
+        select(Meeting, place)
+        .outerjoin(Venue, Venue.id == Meeting.venue_id)
         .where(
             meetings_visible_to(by, today, *TAKERS),
             Meeting.state.in_(("published", "held")),
@@ -483,14 +486,14 @@ def todays_meetings(*, now: datetime, by: Actor, days: int = 7) -> list[TodaysMe
             row.kind,
             row.starts_at,
             row.ends_at,
-            row.place,
+            its_place,
             row.state,
             row.register_state,
             row.counting,
             row.visits_count,
             row.id in asked,
         )
-        for row in rows
+        for row, its_place in rows
     ]
 
 

@@ -182,3 +182,14 @@ def test_today_comes_with_the_wish_to_open_a_register(world, an):
     assert [(one.id, one.open_request, one.visits) for one in listed] == [(meeting.id, True, 2)]
     dung = Actor("Dũng", 3, (Grant("staff", world.units["ward-2"].id),))
     assert attendance_states.todays_meetings(now=AFTER, by=dung) == []
+
+
+def test_the_list_of_registers_names_the_hall_and_a_room_before_it(world, an):
+    in_the_hall, in_a_room = add_meeting(world, at=AT), add_meeting(world, at=AT)
+    in_the_hall.place, in_a_room.place = "", "Phòng 2"
+    handle.session.commit()
+    listed = attendance_states.todays_meetings(now=AFTER, by=an)
+    assert {one.id: one.place for one in listed} == {
+        in_the_hall.id: world.venue.name,
+        in_a_room.id: "Phòng 2",
+    }

@@ -437,3 +437,12 @@ def test_the_list_shows_todays_meeting_first(app, world, meeting):
         session["_user_id"] = open_sign_in(world.accounts["binh"].id, now=datetime.now(UTC))
     page = client.get("/attendance/").get_data(as_text=True)
     assert page.index("Hôm nay") < page.index("Buổi sau")
+
+
+def test_only_a_meeting_that_has_begun_is_said_to_lack_its_register(staff, world):
+    now = datetime.now(UTC)
+    add_meeting(world, at=now + timedelta(days=2))
+    coming = staff.get("/attendance/").text
+    add_meeting(world, at=now - timedelta(hours=30))
+    assert "Chưa điểm danh" not in coming
+    assert "Chưa điểm danh" in staff.get("/attendance/").text
