@@ -29,6 +29,7 @@ from models import (
 )
 from rules.permissions import Actor
 from rules.refusals import N_, NotAllowed, NotFound
+from services.transaction import remembered
 
 ALL_ROLES = ("admin", "staff", "instructor", "reader")
 _MEETING = select(Meeting).where(Meeting.id == bindparam("meeting"))
@@ -100,6 +101,10 @@ def units_visible_to(session: Session, by: Actor, on: date, *roles: str) -> froz
         return None
     if not granted:
         return frozenset()
+    return remembered(session, ("visible", granted, on), lambda: _below(session, granted, on))
+
+
+def _below(session: Session, granted: frozenset[int], on: date) -> frozenset[int]:
     return frozenset(session.scalars(subtree(granted, on)))
 
 

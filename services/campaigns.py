@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, delete, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, delete, false, func, or_, select, true, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
@@ -212,6 +213,15 @@ def campaign_for(
     return campaign
 
 
+def open_campaigns(session: Session, by: Actor, today: date) -> Sequence[Campaign]:
+    """The open campaigns that touch the actor's scope, the nearest deadline first."""
+    return session.scalars(
+        select(Campaign)
+        .where(Campaign.state == "open", _touches(session, by, today))
+        .order_by(Campaign.deadline_on, Campaign.code)
+    ).all()
+
+
 def roll_within_scope(by: Actor, cutoff_on: date, today: date, *roles: str) -> ColumnElement[bool]:
     """The condition on `RollEntry` for an actor: units within scope today or on the cut-off day.
 
@@ -241,9 +251,15 @@ def reporting_within_scope(
 def _within_days(
     column: InstrumentedAttribute[int], granted: frozenset[int], *days: date
 ) -> ColumnElement[bool]:
-    if not granted:
-        return false()
-    return or_(*(column.in_(subtree(granted, day)) for day in set(days)))
+    return column.in_(_any_day(granted, frozenset(days))) if granted else false()
+
+
+@lru_cache(maxsize=512)
+def _any_day(granted: frozenset[int], days: frozenset[date]) -> Select[tuple[int]]:
+    """What lies below on either day, as one list: of two joined by OR no index makes use."""
+    if len(days) == 1:
+        return subtree(granted, *days)
+    return union(*(subtree(granted, day) for day in sorted(days))).subquery().select()
 
 
 def covered_unit_ids(session: Session, campaign_id: int, on: date) -> frozenset[int]:

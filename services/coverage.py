@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ from models import (
     RollEntry,
     Unit,
     UnitKind,
+    UnitName,
 )
 from rules.attendance import ATTENDING
 from rules.coverage import (
@@ -66,6 +67,7 @@ from services.units import grassroots_of, natural_key, unit_by_code, unit_names_
 
 CHUNK = 400
 TAKES_PLACE = ("published", "held")
+POPULATIONS = ("members", "households")
 
 # What a mark asks of its campaign, once for people and once for households, written down once.
 _ENTRY: Any = inspect(RollEntry).local_table
@@ -120,6 +122,37 @@ def _sittings_of(key: str) -> Select[*tuple[Any, ...]]:
 
 
 _ATTENDED = {key: _sittings_of(key) for key in _KEYS}
+
+# Units as they are called on a day, and those that have a line of their own, written down once.
+_KNOWN_UNITS = (
+    select(
+        Unit.id,
+        Unit.code,
+        Unit.tree,
+        Unit.fold,
+        Unit.position,
+        Unit.name,
+        UnitName.name,
+        Unit.valid_to,
+    )
+    .outerjoin(
+        UnitName,
+        (UnitName.unit_id == Unit.id)
+        & (UnitName.valid_from <= bindparam("on"))
+        & (UnitName.valid_to.is_(None) | (UnitName.valid_to > bindparam("on"))),
+    )
+    .where(Unit.id.in_(bindparam("ids", expanding=True)))
+)
+_WITH_A_LINE = (
+    select(Unit.id)
+    .join(UnitKind, UnitKind.code == Unit.kind_code)
+    .where(
+        ((UnitKind.tree == "party") & UnitKind.is_grassroots)
+        | ((UnitKind.tree == "residential") & UnitKind.holds_people),
+        Unit.valid_from <= bindparam("on"),
+        Unit.valid_to.is_(None) | (Unit.valid_to > bindparam("on")),
+    )
+)
 
 
 def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]) -> int:
@@ -568,6 +601,8 @@ def _counts(
     """
     where = [
         RollEntry.campaign_id == campaign.id,
+        # Both, named so that the coverage index is searched by unit, not read whole.
+        RollEntry.population.in_(POPULATIONS),
         _counted_scope(session, campaign, by, today),
     ]
     if within is not None:
@@ -674,18 +709,17 @@ class _KnownUnit:
 
 
 def _known_units(session: Session, ids: Iterable[int], on: date) -> dict[int, _KnownUnit]:
-    wanted = sorted(set(ids))
-    names = unit_names_on(session, wanted, on)
     found: dict[int, _KnownUnit] = {}
-    for chunk in _chunks(wanted):
-        rows = session.execute(
-            select(Unit.id, Unit.code, Unit.tree, Unit.fold, Unit.position).where(
-                Unit.id.in_(chunk)
-            )
-        )
-        for row in rows:
-            order = (row.position, natural_key(row.fold), row.code)
-            found[row.id] = _KnownUnit(row.id, row.code, names[row.id], row.tree, order)
+    ended: list[int] = []
+    for chunk in _chunks(sorted(set(ids))):
+        rows = session.execute(_KNOWN_UNITS, {"ids": chunk, "on": on})
+        for unit_id, code, tree, fold, position, name, name_then, valid_to in rows:
+            order = (position, natural_key(fold), code)
+            found[unit_id] = _KnownUnit(unit_id, code, name_then or name, tree, order)
+            if valid_to is not None and valid_to <= on:
+                ended.append(unit_id)
+    for unit_id, told_apart in unit_names_on(session, ended, on).items():
+        found[unit_id] = replace(found[unit_id], name=told_apart)
     return found
 
 
@@ -697,16 +731,7 @@ def _reporting_units(
     visible = units_visible_to(session, by, today)
     if visible is not None:
         covered &= visible
-    reporting = session.scalars(
-        select(Unit.id)
-        .join(UnitKind, UnitKind.code == Unit.kind_code)
-        .where(
-            ((UnitKind.tree == "party") & UnitKind.is_grassroots)
-            | ((UnitKind.tree == "residential") & UnitKind.holds_people),
-            Unit.valid_from <= campaign.cutoff_on,
-            Unit.valid_to.is_(None) | (Unit.valid_to > campaign.cutoff_on),
-        )
-    )
+    reporting = session.scalars(_WITH_A_LINE, {"on": campaign.cutoff_on})
     ids = on_roll | {unit_id for unit_id in reporting if unit_id in covered}
     return _known_units(session, ids, campaign.cutoff_on)
 

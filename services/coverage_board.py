@@ -15,7 +15,7 @@ from rules.days import instant, local_day
 from rules.makeup import planned_seats
 from rules.permissions import Actor
 from services.access import meetings_visible_to
-from services.campaigns import campaign_for, campaign_list, roll_within_scope
+from services.campaigns import campaign_for, open_campaigns, roll_within_scope
 from services.coverage import CampaignFigures, figures_of
 from services.transaction import reading
 from services.units import parents_on, unit_names_on
@@ -72,11 +72,7 @@ def board(*, now: datetime, by: Actor) -> list[BoardLine]:
     """Every open campaign within scope, the nearest deadline first."""
     session = reading()
     today = local_day(now)
-    lines = [
-        _line(session, campaign_for(session, by, found.code, today), now, by)
-        for found in campaign_list(today=today, by=by, states=("open",))
-    ]
-    return sorted(lines, key=lambda line: (line.figures.deadline_on, line.figures.code))
+    return [_line(session, campaign, now, by) for campaign in open_campaigns(session, by, today)]
 
 
 def campaign_board(code: str, *, now: datetime, by: Actor) -> CampaignBoard:

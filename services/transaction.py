@@ -1,16 +1,20 @@
 """The one way in which facts are written: a transaction that takes its lock first and commits last."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from models import db
 from services import audit
 
+T = TypeVar("T")
 _WRITING = "writing"
+_REMEMBERED = "remembered"
 _TURN = threading.Lock()
 WAITS_SECONDS = 10
 DATABASE_DOWN = OperationalError
@@ -63,3 +67,26 @@ def reading() -> Session:
     """The session for look-ups: whatever it sees, it must not change."""
     session: Session = db.session()
     return session
+
+
+def remembered(session: Session, key: Hashable, ask: Callable[[], T]) -> T:
+    """What a look-up of the same key answered before in this reading transaction.
+
+    For facts that one page asks for many times, such as the tree of units of a day. Nothing is
+    remembered while writing, and all is forgotten when a transaction ends or rows are flushed.
+    Whoever gets the answer must not change it.
+    """
+    if session.info.get(_WRITING):
+        return ask()
+    known: dict[Hashable, T] = session.info.setdefault(_REMEMBERED, {})
+    if key not in known:
+        known[key] = ask()
+    return known[key]
+
+
+def _forget(session: Session, *_: Any) -> None:
+    session.info.pop(_REMEMBERED, None)
+
+
+event.listen(db.session, "after_transaction_end", _forget)
+event.listen(db.session, "after_flush", _forget)

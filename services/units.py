@@ -2,12 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -23,11 +23,20 @@ from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from rules.text import matches
 from services.access import require_unit, units_visible_to
-from services.transaction import reading
+from services.transaction import reading, remembered
 
 TREES = ("party", "residential")
 _DIGITS = re.compile(r"(\d+)")
 _CHUNK = 500
+
+# What every page of figures asks, written down once.
+_PARENTS = select(UnitParent.unit_id, UnitParent.parent_id).where(
+    UnitParent.valid_from <= bindparam("on"),
+    or_(UnitParent.valid_to.is_(None), UnitParent.valid_to > bindparam("on")),
+)
+_REPORTING = (
+    select(Unit.id).join(UnitKind, UnitKind.code == Unit.kind_code).where(UnitKind.is_grassroots)
+)
 
 
 @dataclass(frozen=True)
@@ -183,15 +192,17 @@ def _told_apart(session: Session, ended: Iterable[Any], on: date) -> dict[int, s
     }
 
 
-def parents_on(session: Session, on: date) -> dict[int, int]:
+def parents_on(session: Session, on: date) -> Mapping[int, int]:
     """The unit above each unit on a day, on both trees; tops have none."""
-    rows = session.execute(
-        select(UnitParent.unit_id, UnitParent.parent_id).where(on_day(UnitParent, on))
-    )
-    return {row.unit_id: row.parent_id for row in rows}
+    return remembered(session, ("parents", on), lambda: _parents_on(session, on))
 
 
-def subtree_ids(parents: dict[int, int], roots: Collection[int]) -> set[int]:
+def _parents_on(session: Session, on: date) -> dict[int, int]:
+    rows = session.execute(_PARENTS, {"on": on})
+    return {row[0]: row[1] for row in rows}
+
+
+def subtree_ids(parents: Mapping[int, int], roots: Collection[int]) -> set[int]:
     """The units and all below them, from the map of parents of a day."""
     below: dict[int, list[int]] = defaultdict(list)
     for unit_id, parent_id in parents.items():
@@ -218,17 +229,11 @@ def grassroots_of(session: Session, unit_ids: Iterable[int], on: date) -> dict[i
     A unit with none above it reports for itself. Two queries, however many units are asked for.
     """
     parents = parents_on(session, on)
-    reporting = frozenset(
-        session.scalars(
-            select(Unit.id)
-            .join(UnitKind, UnitKind.code == Unit.kind_code)
-            .where(UnitKind.is_grassroots)
-        )
-    )
+    reporting = remembered(session, "reporting", lambda: frozenset(session.scalars(_REPORTING)))
     return {unit_id: _nearest(unit_id, parents, reporting) for unit_id in set(unit_ids)}
 
 
-def _nearest(unit_id: int, parents: dict[int, int], reporting: Collection[int]) -> int:
+def _nearest(unit_id: int, parents: Mapping[int, int], reporting: Collection[int]) -> int:
     at: int | None = unit_id
     seen = set()
     while at is not None and at not in seen:

@@ -74,6 +74,29 @@ def test_a_workbook_is_uploaded_mapped_previewed_and_confirmed(an: FlaskClient) 
     assert "danh sách.xlsx" in an.get("/roster").text
 
 
+def uploaded_bytes(client: FlaskClient, content: bytes) -> Any:
+    """The same as one body in memory: the test client would leave a temporary file open."""
+    fields = {"kind": "members", "unit": "", "effective_on": "2026-11-23"}
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = b'--x\r\nContent-Disposition: form-data; name="workbook"; filename="ds.csv"\r\n\r\n'
+    body = b"".join([*parts, head, content, b"\r\n--x--\r\n"])
+    return client.post("/roster", data=body, content_type="multipart/form-data; boundary=x")
+
+
+def test_a_list_of_several_megabytes_is_read_and_one_of_thirty_refused(an: FlaskClient) -> None:
+    note = "ghi chú " * 1000
+    rows = [f"T{number},Lê Văn Bốn,CB1,{1940 + number % 60},{note}" for number in range(300)]
+    text = "\n".join([",".join(HEADER), *rows]).encode()
+    assert len(text) > 2_000_000
+    sent = uploaded_bytes(an, text)
+    assert sent.status_code == 303
+    assert "Nối cột" in an.get(sent.location).text
+    assert uploaded_bytes(an, b"x" * 30_000_000).status_code == 413
+
+
 def test_a_file_that_cannot_be_read_is_explained_at_the_form(an: FlaskClient) -> None:
     answer = upload(an, io.BytesIO(b"%PDF-1.7 nothing"))
     assert answer.status_code == 422
