@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.coverage import Figure
@@ -42,6 +42,7 @@ def test_a_total_is_the_sum_of_n_over_the_sum_of_d_and_never_a_mean():
     assert cell_text(cell(percent, whole.total)) == "1,0%"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=12))
 def test_every_total_adds_up_whatever_the_lines(pairs):
     lines = [line(f"u{place}", min(pair), max(pair)) for place, pair in enumerate(pairs)]

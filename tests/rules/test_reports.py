@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.refusals import Malformed
@@ -57,6 +57,7 @@ def test_a_cut_off_day_moves_the_ends_of_the_months(kind, today, first_on, last_
     assert period_around(kind, today, cutoff_day=25) == Period(first_on, last_on)
 
 
+@settings(deadline=None)
 @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.integers(0, LAST_CUTOFF_DAY))
 def test_months_follow_one_another_without_gap_or_overlap(today, cutoff_day):
     month = period_around("month", today, cutoff_day=cutoff_day)
