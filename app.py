@@ -15,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 import cli
+import web.entrance
 import web.errors
 import web.feeds
 import web.filters
@@ -54,6 +55,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
     app.session_interface = web.feeds.Sessions()
+    web.entrance.init_app(app)
     _connect(app)
     _dress_templates(app)
     web.errors.init_app(app)
@@ -65,6 +67,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
 
 
 def _flask_settings(settings: Config) -> dict[str, object]:
+    is_https = settings.public_url.startswith("https://")
     return {
         "SETTINGS": settings,
         "SECRET_KEY": settings.secret_key,
@@ -72,10 +75,12 @@ def _flask_settings(settings: Config) -> dict[str, object]:
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings.database_url),
         "MAX_CONTENT_LENGTH": 1_000_000,
         "MAX_FORM_PARTS": 2_000,
-        "SESSION_COOKIE_NAME": "tuyenhuan",
+        "TRUSTED_HOSTS": settings.hosts,
+        # The prefix makes browsers refuse the cookie from anywhere but this very host, encrypted.
+        "SESSION_COOKIE_NAME": "__Host-tuyenhuan" if is_https else "tuyenhuan",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_SECURE": settings.public_url.startswith("https://"),
+        "SESSION_COOKIE_SECURE": is_https,
         "PERMANENT_SESSION_LIFETIME": timedelta(days=30),
         "BABEL_DEFAULT_LOCALE": "vi",
         "BABEL_DEFAULT_TIMEZONE": settings.timezone.key,

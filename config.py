@@ -26,6 +26,7 @@ class Config:
     audit_key: str
     public_url: str
     timezone: ZoneInfo
+    hosts: list[str]
     smtp_host: str
     smtp_port: int
     smtp_user: str
@@ -59,6 +60,7 @@ class Config:
             secret_key=env.get("SECRET_KEY", "").strip() or _kept_secret(instance),
             audit_key=_audit_key(env.get("AUDIT_KEY", "").strip()),
             public_url=_public_url(env),
+            hosts=_hosts(env),
             timezone=_timezone(env.get("TIMEZONE", "").strip() or "Asia/Ho_Chi_Minh"),
             smtp_host=smtp_host,
             smtp_port=_whole_number(env, "SMTP_PORT", 587, 1, 65535),
@@ -133,6 +135,19 @@ def _public_url(env: Mapping[str, str]) -> str:
             f"PUBLIC_URL: {value!r} không phải địa chỉ trang. Hãy viết như https://tuyenhuan.example.vn"
         )
     return value
+
+
+def _hosts(env: Mapping[str, str]) -> list[str]:
+    """The names the program answers to: that of PUBLIC_URL, this machine's own, and TRUSTED_HOSTS."""
+    names = [urlsplit(_public_url(env)).hostname or "", "localhost", "127.0.0.1", "[::1]"]
+    names.append(env.get("HOST", "").strip())
+    names += [name.strip() for name in env.get("TRUSTED_HOSTS", "").split(",")]
+    for name in names:
+        if any(sign in name for sign in "/ @?#"):
+            raise WrongSetting(
+                f"TRUSTED_HOSTS: {name!r} không phải tên máy. Hãy viết như tuyenhuan.example.vn"
+            )
+    return [name for name in dict.fromkeys(names) if name and name != "0.0.0.0"]
 
 
 def _timezone(name: str) -> ZoneInfo:

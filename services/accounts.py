@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from gateways.mail import is_address
 from gateways.passwords import hash_password, password_matches
 from models import Account, RoleGrant, SignIn, SignInLink, Unit
+from rules import passwords
 from rules.permissions import ROLES, Actor, Grant
 from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean, fold, matches
@@ -19,8 +20,11 @@ from services import audit
 from services.access import granted_unit_ids
 from services.sign_ins import (
     FIRST_LINK_LASTS,
+    IDLE_LASTS,
+    IDLE_LASTS_AT_DESK,
     SIGN_IN_LASTS,
     clean_email,
+    end_browsers_of,
     end_sign_ins_of,
     make_link,
 )
@@ -28,8 +32,6 @@ from services.tokens import new_token, token_hash
 from services.transaction import reading, writing
 
 SEEN_EVERY = timedelta(minutes=1)
-PASSWORD_AT_LEAST = 10
-PASSWORD_AT_MOST = 200
 LANGUAGES = ("vi", "en")
 
 
@@ -88,6 +90,7 @@ def actor_of_sign_in(token: str, *, now: datetime) -> Actor | None:
             SignIn.token_hash == token_hash(token),
             SignIn.ended_at.is_(None),
             SignIn.created_at > now - SIGN_IN_LASTS,
+            SignIn.last_seen_at > now - IDLE_LASTS,
             Account.is_active,
         )
     ).one_or_none()
@@ -95,6 +98,8 @@ def actor_of_sign_in(token: str, *, now: datetime) -> Actor | None:
         return None
     account, sign_in = row
     actor = _actor(account)
+    if actor.has_any("staff") and sign_in.last_seen_at <= now - IDLE_LASTS_AT_DESK:
+        return None
     if sign_in.last_seen_at < now - SEEN_EVERY:
         _note_seen(sign_in.id, now)
     return actor
@@ -127,6 +132,12 @@ def end_sign_in(token: str, *, now: datetime) -> None:
         row = session.scalar(select(SignIn).where(SignIn.token_hash == token_hash(token)))
         if row is not None and row.ended_at is None:
             row.ended_at = now
+
+
+def device_of(token: str) -> str:
+    """What a sign-in's browser called itself."""
+    found = select(SignIn.device).where(SignIn.token_hash == token_hash(token))
+    return reading().scalar(found) or ""
 
 
 def create_account(
@@ -175,7 +186,11 @@ def save_account(
     now: datetime,
     by: Actor,
 ) -> None:
-    """Change an account's name, roles and whether it may sign in; locking ends its sign-ins."""
+    """Change an account's name, roles and whether it may sign in.
+
+    Locking ends its sign-ins and spends its links; other roles end its sign-ins, so that no
+    browser goes on with what it held before.
+    """
     _require_administrator(by)
     name = _checked_name(name)
     with writing() as session:
@@ -195,6 +210,8 @@ def save_account(
         _set_grants(session, account.id, wanted)
         if not is_active:
             end_sign_ins_of(session, account.id, now=now)
+        elif "grants" in changes and account.id != by.account_id:
+            end_browsers_of(session, account.id, now=now)
         if changes:
             _record(session, now, by, account.id, "changed", changes)
 
@@ -237,7 +254,7 @@ def set_password(
     (`is_vouched`). At least 10 characters, any characters.
     """
     account = _account_for(reading(), by.account_id)
-    _check_password(new, account.email)
+    _check_password(new, account.email, account.name)
     needs_current = account.password_hash is not None and not is_vouched
     if needs_current and not password_matches(account.password_hash, current):
         raise Malformed(
@@ -251,17 +268,17 @@ def set_password(
         _record(session, now, by, account.id, "password_set", {})
 
 
-def _check_password(password: str, email: str) -> None:
-    if len(password) < PASSWORD_AT_LEAST:
+def _check_password(password: str, email: str, name: str) -> None:
+    if len(password) < passwords.AT_LEAST:
         raise Malformed(
             N_("Mật khẩu cần ít nhất %(least)s ký tự. Một câu dài dễ nhớ là tốt nhất."),
-            least=PASSWORD_AT_LEAST,
+            least=passwords.AT_LEAST,
         )
-    if len(password) > PASSWORD_AT_MOST:
+    if len(password) > passwords.AT_MOST:
         raise Malformed(
-            N_("Mật khẩu dài quá %(most)s ký tự. Hãy rút ngắn lại."), most=PASSWORD_AT_MOST
+            N_("Mật khẩu dài quá %(most)s ký tự. Hãy rút ngắn lại."), most=passwords.AT_MOST
         )
-    if len(set(password)) < 4 or password.lower() == email:
+    if passwords.is_easy(password, name, email):
         raise Malformed(N_("Mật khẩu này quá dễ đoán. Hãy dùng một câu dài chỉ mình bạn nhớ."))
 
 

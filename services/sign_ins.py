@@ -17,6 +17,10 @@ from services.tokens import new_token, token_hash
 from services.transaction import reading, writing
 
 SIGN_IN_LASTS = timedelta(days=30)
+IDLE_LASTS = timedelta(days=14)
+IDLE_LASTS_AT_DESK = timedelta(hours=8)
+"""How long a browser may rest: administrators and staff sign in anew each day; an instructor's
+phone may lie between two meetings. Thirty days after signing in every browser asks again."""
 MAIL_LINK_LASTS = timedelta(minutes=10)
 FIRST_LINK_LASTS = timedelta(days=7)
 HOUR = timedelta(hours=1)
@@ -178,6 +182,18 @@ def end_sign_ins_of(
     session: Session, account_id: int | None, *, now: datetime, except_token: str = ""
 ) -> None:
     """End an account's sign-ins and spend its links, in the caller's transaction."""
+    end_browsers_of(session, account_id, now=now, except_token=except_token)
+    session.execute(
+        update(SignInLink)
+        .where(SignInLink.account_id == account_id, SignInLink.used_at.is_(None))
+        .values(used_at=now)
+    )
+
+
+def end_browsers_of(
+    session: Session, account_id: int | None, *, now: datetime, except_token: str = ""
+) -> None:
+    """End an account's sign-ins alone, in the caller's transaction."""
     session.execute(
         update(SignIn)
         .where(
@@ -186,11 +202,6 @@ def end_sign_ins_of(
             SignIn.token_hash != token_hash(except_token),
         )
         .values(ended_at=now)
-    )
-    session.execute(
-        update(SignInLink)
-        .where(SignInLink.account_id == account_id, SignInLink.used_at.is_(None))
-        .values(used_at=now)
     )
 
 
@@ -202,6 +213,7 @@ def open_sign_ins(*, now: datetime, by: Actor, token: str = "") -> list[OpenSign
             SignIn.account_id == by.account_id,
             SignIn.ended_at.is_(None),
             SignIn.created_at > now - SIGN_IN_LASTS,
+            SignIn.last_seen_at > now - IDLE_LASTS,
         )
         .order_by(SignIn.last_seen_at.desc(), SignIn.id.desc())
     )

@@ -236,6 +236,7 @@ def save_password() -> ResponseReturnValue:
     ):
         return _my_page(_profile_form(), form, 422)
     session.pop(LINK_USED, None)
+    identity.renew()
     flash(_("Đã đặt mật khẩu. Các lần đăng nhập ở nơi khác đã kết thúc."), "good")
     return redirect(url_for("accounts.mine"), 303)
 

@@ -6,7 +6,7 @@ from flask import Flask, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from rules.refusals import N_, Refusal
 from services.transaction import DATABASE_DOWN, is_disk_full
@@ -60,6 +60,11 @@ def init_app(app: Flask) -> None:
     def forged(_error: CSRFError) -> ResponseReturnValue:
         sentence = gettext("Trang đã mở quá lâu. Hãy tải lại trang rồi gửi lại.")
         return answer(400, sentence, "csrf")
+
+    @app.errorhandler(SecurityError)
+    def foreign_host(_error: SecurityError) -> ResponseReturnValue:
+        # Without a host of ours no address can be built, so there is no page, only words.
+        return gettext(SENTENCES[400]), 400, {"Content-Type": "text/plain; charset=utf-8"}
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> ResponseReturnValue:

@@ -68,6 +68,16 @@ def sign_in(account_id: int, device: str) -> None:
     session.permanent = True
 
 
+def renew() -> None:
+    """Give this browser a new token after its password changed: the old one is worth nothing."""
+    old = current_user.token
+    account_id = current_actor().account_id
+    if account_id is not None:
+        token = accounts.open_sign_in(account_id, now=now(), device=accounts.device_of(old))
+        session["_user_id"] = token
+        accounts.end_sign_in(old, now=now())
+
+
 def sign_out() -> None:
     """End this browser's sign-in on the server, then forget it here."""
     if current_user.is_authenticated:

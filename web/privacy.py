@@ -166,9 +166,9 @@ def mail_link(token: str) -> ResponseReturnValue:
 
 def _channels(token: str) -> ChannelForm:
     data = own_data.own_data(token, now=now())
-    return ChannelForm(
-        None, data={"mail": data.wants_mail is True, "reminders": data.wants_reminders}
-    )
+    has_chosen = data.wants_mail is not None
+    ticked = {"mail": data.wants_mail is True, "reminders": has_chosen and data.wants_reminders}
+    return ChannelForm(None, data=ticked)
 
 
 def _own_page(token: str, form: RequestForm, channels: ChannelForm) -> str:

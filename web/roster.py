@@ -190,7 +190,10 @@ def choose_sheet(import_id: int) -> ResponseReturnValue:
     try:
         roster.choose_sheet(import_id, request.form.get("sheet", ""), now=now(), by=current_actor())
     except Refusal as refusal:
-        return _columns_page(_import(import_id), 422, sentence_of(refusal))
+        view = _import(import_id)
+        if not view.layout.columns:  # the file is gone: there are no columns to show
+            raise
+        return _columns_page(view, 422, sentence_of(refusal))
     return redirect(url_for("roster.show", import_id=import_id), 303)
 
 
@@ -207,6 +210,8 @@ def save_columns(import_id: int) -> ResponseReturnValue:
     try:
         roster.choose_columns(import_id, meanings, now=now(), by=current_actor())
     except Refusal as refusal:
+        if not view.layout.columns:
+            raise
         return _columns_page(view, 422, sentence_of(refusal))
     return _check(import_id)
 
