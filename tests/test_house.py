@@ -68,7 +68,7 @@ ROOMS = {
             "rules",
             "migrations",
         },
-        {"sqlalchemy", "alembic", "psycopg", "time_machine", "apsw"},
+        {"sqlalchemy", "alembic", "psycopg", "time_machine", "apsw", "openpyxl", "playwright"},
     ),
 }
 

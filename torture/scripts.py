@@ -12,6 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from app import create_app
 from torture.attack import server
 from torture.outcome import Outcome
 from torture.stage import Stage, stage
@@ -144,8 +145,6 @@ def _poison(made: Stage) -> int:
 
 def _addresses(made: Stage) -> list[str]:
     """Every page that is read, with the first row's number or code in its place."""
-    from app import create_app  # noqa: PLC0415 - after the stage has set the environment
-
     found = []
     for rule in create_app().url_map.iter_rules():
         if "GET" not in (rule.methods or ()) or rule.endpoint == "static":
