@@ -19,9 +19,9 @@ test: ## install what the tests need, then lint, types and every suite
 	@scripts/set-up test
 	@$(MAKE) lint
 	@$(MAKE) types
-	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
 	@echo "→ Torture: mail while senders are killed, a short run on each database"
 	@$(BIN)/python -m torture suite smoke --only outbox
+	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile and not full" || { \
 		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \
 		$(BIN)/pytest --quiet --last-failed --last-failed-no-failures none --database all -m "not fragile and not full"; }
