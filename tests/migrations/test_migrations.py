@@ -7,9 +7,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect
 
-from models import Model
+from models import Model, db
 
 MIGRATIONS = str(Path(__file__).resolve().parents[2] / "migrations")
 
@@ -31,6 +31,27 @@ def test_migrations_from_nothing_give_the_models_schema(app: Flask, unmigrated: 
         tables = set(inspect(connection).get_table_names())
     engine.dispose()
     assert tables == {*Model.metadata.tables, "alembic_version"}
+
+
+def checks_of(engine: Engine) -> list[tuple[str, str | None, str]]:
+    """Every CHECK of the database as it stands, twice when it stands twice."""
+    found = inspect(engine)
+    return sorted(
+        (table, check["name"], " ".join(check["sqltext"].split()))
+        for table in Model.metadata.tables
+        for check in found.get_check_constraints(table)
+    )
+
+
+def test_migrations_leave_exactly_the_models_checks(app: Flask, unmigrated: str) -> None:
+    with app.app_context():
+        wanted = checks_of(db.engine)
+        upgrade(directory=MIGRATIONS)
+    engine = create_engine(unmigrated)
+    found = checks_of(engine)
+    engine.dispose()
+    assert len(wanted) > 20
+    assert found == wanted
 
 
 def test_an_upgrade_that_is_done_already_changes_nothing(app: Flask, unmigrated: str) -> None:
