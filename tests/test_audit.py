@@ -20,18 +20,14 @@ NOT_LOGGED = {
     "sending.send_due": "the message's row tells its whole life",
     "reminders.remind": "the mail is a row",
     "reminders.chase_registers": "the mail is a row",
-    "reminders.warn_of_risk": "the mail is a row",
     "works.remind": "the mail is a row",
     "incoming_replies.forget_old_mails": "the retention of mails read already",
     "feed_meetings.blocks_of": "keeps bytes that can be made again",
     "feeds.feed_content": "keeps bytes and the hour they were asked for",
-    "feeds.feed_state": "keeps bytes and the hour they were asked for",
-    "roster.store_upload": "nothing of people is written before the import itself, which is logged",
     "roster.choose_sheet": "a step before the import",
     "roster.choose_columns": "a step before the import",
     "roster.answer_namesakes": "a step before the import",
     "roster.begin_check": "a step before the import",
-    "roster.check": "a step before the import",
     "roster.begin_import": "a step before the import",
     "roster.fail": "the import's row says why it failed",
     "roster.delete_old_uploads": "throws away files that were looked at",
@@ -41,7 +37,6 @@ NOT_LOGGED = {
     "installation.settle": "the first start writes down which installation this is",
     "scheduled_backups.make_scheduled": "each run is a row of its own",
     "scheduled_backups.rehearse_restore": "each run is a row of its own",
-    "unit_changes.show_units_of_today": "shows on its day what was logged when it was decided",
 }
 
 Name = tuple[str, str]

@@ -50,8 +50,12 @@ ENTITY_NAMES = {
     "database": said(N_("Cơ sở dữ liệu")),
     "installation": said(N_("Nơi chạy chương trình")),
     "demo": said(N_("Dữ liệu minh hoạ")),
+    "clock": said(N_("Đồng hồ")),
 }
 ACTION_NAMES = {
+    "put_back": said(N_("được chỉnh lại")),
+    "released": said(N_("cho chạy tiếp")),
+    "stopped": said(N_("dừng")),
     "created": said(N_("thêm")),
     "changed": said(N_("sửa")),
     "removed": said(N_("bỏ")),

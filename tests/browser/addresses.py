@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice, product
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from models import (
     Account,
     Campaign,
     Course,
+    DataRequest,
     Household,
     Invitation,
     Meeting,
@@ -25,9 +26,13 @@ from models import (
     db,
 )
 from rules.permissions import SYSTEM
+from rules.unit_changes import Plan, Successor
 from services.feeds import create_member_feed
 from services.letters import opt_out_url, reply_url
 from services.meeting_links import create_meeting_link
+from services.privacy import make_link
+from services.report_snapshots import close_report
+from services.unit_decisions import draft_decision
 
 EXAMPLES = 12
 
@@ -102,6 +107,17 @@ def _examples(rule: Rule, values: dict[str, list[object]]) -> Iterator[str]:
         yield built[1]
 
 
+def _request(person_id: int, now: datetime) -> int:
+    """What a person asks about their own data."""
+    day = now.date()
+    row = DataRequest(
+        person_id=person_id, kind="access", received_at=now, answer_by=day, done_by=day
+    )
+    db.session.add(row)
+    db.session.commit()
+    return row.id
+
+
 def _particular_addresses() -> dict[str, list[str]]:
     """The pages whose address is their own key, or asks for what the map does not show."""
     now = datetime.now(UTC)
@@ -119,7 +135,25 @@ def _particular_addresses() -> dict[str, list[str]]:
     card = create_member_feed(code, now=now, by=SYSTEM)
     new_time = {"starts_at": "2030-05-20T08:00:00+07:00", "ends_at": "2030-05-20T10:00:00+07:00"}
     draft = db.session.scalars(select(Meeting.id).where(Meeting.state == "draft")).first()
+    ward = db.session.scalars(select(Unit.id).where(Unit.parent_id.is_not(None))).first()
+    assert ward is not None
+    own = make_link(person, now=now, by=SYSTEM)
+    rename = Plan("rename", now.date(), (ward,), (Successor(ward, name="Tên thử"),))
+    decision = draft_decision(rename, number="1-QĐ/TU", decided_on=now.date(), now=now, by=SYSTEM)
+    closed = close_report(
+        "Báo cáo thử", date(2026, 1, 1), date(2026, 3, 31), "as_was", now=now, by=SYSTEM
+    )
     return {
+        "closed_reports.show": [f"/reports/closed/{closed}"],
+        "privacy.own": [own[own.index("/my-data/") :]],
+        "privacy.show": [f"/privacy/requests/{_request(person, now)}"],
+        "reports.rows": [
+            f"/reports/tables/{table}/rows/{column}"
+            for table, column in product(("outreach", "outreach:all"), ("meetings", "visits"))
+        ],
+        "reports.table": ["/reports/tables/study"],
+        "unit_decisions.show": [f"/unit-decisions/{decision}"],
+        "unit_decisions.new": [f"/unit-decisions/split/new/{ward}"],
         "meetings.change": [f"/meetings/{meeting}/change?{urlencode(new_time)}"],
         "meetings.publication": [f"/meetings/publications?id={draft}"],
         "attendance.link": [f"/attendance/link/{link.token}"],

@@ -26,6 +26,9 @@ NOT_LOOKED_AT = {
     "roster.errors": "a workbook: test_main_job opens one",
 }
 NOT_PAGES = {
+    "closed_reports.file",
+    "monitoring.metrics",
+    "reports.document",
     "attendance.people",
     "attendance.register",
     "coverage.missing_workbook",
@@ -68,6 +71,10 @@ VIEWS = {
 }
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 ADMIN_ONLY = {
+    "monitoring.index",
+    "privacy.breach_form",
+    "privacy.edit_notice",
+    "privacy.retention_page",
     "accounts.index",
     "accounts.new",
     "accounts.edit",

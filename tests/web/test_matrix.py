@@ -32,6 +32,7 @@ from models import (
     IncomingReply,
     MeetingLink,
     OutgoingMessage,
+    ReportSnapshot,
     RosterImport,
     Speaker,
     Venue,
@@ -40,6 +41,7 @@ from models import (
 from rules.campaigns import CampaignPlan
 from rules.permissions import SYSTEM
 from services import campaigns, roll
+from services.report_snapshots import digest_of
 from services.tokens import token_hash
 from tests.web.test_access import PUBLIC
 from tests.world import FOUNDED, NOW, World, add_meeting, add_person, build_world, signed_in
@@ -182,6 +184,13 @@ def rows(app: Flask, world: World) -> Rows:
             recipient_kind="collective", recipients=1,
         )
     )  # fmt: skip
+    content: dict[str, Any] = {"tables": [], "units": []}
+    snapshot = add(
+        ReportSnapshot(
+            title=SECRET, first_on=FOUNDED, last_on=ends, view="as_was", unit_id=ward.id,
+            content=content, digest=digest_of(content), software="1", closed_at=NOW, by_name="An",
+        )
+    )  # fmt: skip
     db.session.commit()
     found = {
         "person_id": person.id, "exemption_id": exemption.id, "meeting_id": meeting.id,
@@ -192,7 +201,8 @@ def rows(app: Flask, world: World) -> Rows:
         "group_code": "K1", "unit_code": "DB1", "link_id": link.id, "data_link": data.id,
         "request_id": request.id, "credit_id": 1, "claim_id": 1, "sign_in_id": 1, "rule_id": 1,
         "change_id": 1, "plan_id": 1, "step_id": 1, "visit_id": 1, "work_id": plan_row.id,
-        "commendation_id": commendation.id, "key": "x", "day": "2026-01-01", "year": 2026,
+        "commendation_id": commendation.id, "snapshot_id": snapshot.id, "form": "study", "column": "x",
+        "key": "x", "day": "2026-01-01", "year": 2026,
         "kind": "split", "token": "x", "signed": "x",
     }  # fmt: skip
     return Rows(found)
