@@ -12,9 +12,12 @@ from werkzeug.routing import Rule
 from app import create_app
 from models import (
     Account,
+    ActionPlan,
     Campaign,
+    Commendation,
     Course,
     DataRequest,
+    HistoryProject,
     Household,
     Invitation,
     Meeting,
@@ -94,6 +97,7 @@ def _values() -> dict[str, list[object]]:
         "unit_id": some(Unit.id),
         "units.code": cells,
         "venue_id": some(Venue.id),
+        "year": [2026],
     }
 
 
@@ -105,6 +109,32 @@ def _examples(rule: Rule, values: dict[str, list[object]]) -> Iterator[str]:
         built = rule.build(dict(zip(names, chosen, strict=True)))
         assert built is not None
         yield built[1]
+
+
+def _works(unit_id: int, today: date) -> dict[str, list[str]]:
+    """One of each work that is followed: a plan that is due, a history, a commendation."""
+    campaign = db.session.scalars(select(Campaign.id)).first()
+    plan = db.session.scalars(select(ActionPlan)).first() or ActionPlan(
+        campaign_id=campaign, unit_id=unit_id, due_on=today
+    )
+    history = HistoryProject(
+        unit_id=unit_id, title="Lịch sử thử", state="in_progress", started_on=today
+    )
+    commendation = Commendation(
+        decided_on=today,
+        decision_number="1-QĐ/TU",
+        level="grassroots",
+        unit_id=unit_id,
+        recipient_kind="collective",
+        recipients=1,
+    )
+    db.session.add_all((plan, history, commendation))
+    db.session.commit()
+    return {
+        "works.edit_due": [f"/works/dues/action_plan/{plan.id}"],
+        "works.edit_history": [f"/works/histories/{history.id}"],
+        "works.edit_commendation": [f"/works/commendations/{commendation.id}"],
+    }
 
 
 def _request(person_id: int, now: datetime) -> int:
@@ -144,6 +174,8 @@ def _particular_addresses() -> dict[str, list[str]]:
         "Báo cáo thử", date(2026, 1, 1), date(2026, 3, 31), "as_was", now=now, by=SYSTEM
     )
     return {
+        **_works(ward, now.date()),
+        "documents.show": [f"/documents/week/{now.date()}"],
         "closed_reports.show": [f"/reports/closed/{closed}"],
         "privacy.own": [own[own.index("/my-data/") :]],
         "privacy.show": [f"/privacy/requests/{_request(person, now)}"],

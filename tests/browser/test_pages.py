@@ -27,6 +27,7 @@ NOT_LOOKED_AT = {
 }
 NOT_PAGES = {
     "closed_reports.file",
+    "documents.download",
     "monitoring.metrics",
     "reports.document",
     "attendance.people",

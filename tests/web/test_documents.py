@@ -163,6 +163,8 @@ def test_the_quick_report_loads_itself_again_without_a_script(
     quan: FlaskClient, city: world.World
 ) -> None:
     meeting = published(city)
-    page = quan.get(f"/meetings/{meeting}/quick-report").text
-    assert '<meta http-equiv="refresh" content="20">' in page
+    answer = quan.get(f"/meetings/{meeting}/quick-report")
+    assert answer.headers["Refresh"] == "20"
+    assert "Refresh" not in quan.get(f"/meetings/{meeting}/quick-report?paused=1").headers
+    page = answer.text
     assert "Điểm đã báo: 0/1" in page
