@@ -245,9 +245,11 @@ def _said(column: Column, line: Line | None) -> str:
     return cell_text(value)
 
 
-def compared(table: ReportTable, label: str, other: ReportTable) -> Line:
-    """The totals of the same table over other days, as a line beneath this one's total."""
-    return replace(other.total, key=f"compared:{label}", name=label)
+def compared(table: ReportTable, label: str, other: ReportTable | None) -> Line:
+    """The totals of the same table over other days, as a line beneath this one's total; a line of
+    dashes when there was no such table then."""
+    total = other.total if other else Line("", "", {}, table.target_percent)
+    return replace(total, key=f"compared:{label}", name=label)
 
 
 def _whole(value: Fact) -> int:

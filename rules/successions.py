@@ -113,6 +113,16 @@ def unit_of_person(
     return unit, is_estimate
 
 
+def unit_in_whole(unit_id: int, on: date, known: Successions, until: date) -> int | None:
+    """The unit of a later day that answers for everybody of a unit; None when they were parted."""
+    unit, day = unit_id, on
+    while following := _next(unit, day, known, until):
+        if len({row.successor_id for row in following}) > 1:
+            return None
+        unit, day = following[0].successor_id, following[0].on
+    return unit
+
+
 def _next(unit: int, day: date, known: Successions, until: date) -> list[Succession]:
     """The successions of the first day after `day` on which this unit was taken over."""
     later = [row for row in known.get(unit, ()) if day < row.on <= until]

@@ -2,10 +2,12 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,6 +23,7 @@ from services.units import natural_key, on_day, unit_names_on
 AS_WAS, RESTATED = "as_was", "restated"
 VIEWS = (AS_WAS, RESTATED)
 _CHUNK = 500
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,20 @@ class Places:
         self._days = sorted(dates)
         self._trees: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
         self._found: dict[tuple[int, int], int] = {}
+        self._made: dict[Hashable, Any] = {}
+
+    def beside(self, period: Period) -> "Places":
+        """The same for other days of the same view and reader: what was read stays read."""
+        other = copy(self)
+        other.asked = replace(self.asked, period=period)
+        return other
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made for this key, for these days or those beside them."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     @cached_property
     def reporting(self) -> frozenset[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -16,20 +16,18 @@ from models import (
     Meeting,
     Person,
     RegisterLine,
-    RollCorrection,
     RollEntry,
 )
-from rules.days import instant, local_day
+from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from rules.report_tables import DAY, TEXT, Column, Fact, Line, ReportTable, columns_of
 from rules.reports import check_period, same_period_before
 from services.access import require_role, within_scope
 from services.campaigns import roll_within_scope
-from services.report_places import AS_WAS, RESTATED, Asked, Places
+from services.report_places import AS_WAS, Asked, Places
 from services.report_study import Study, invited_units, meetings_of, studies
 from services.report_work import OUTSIDE, RESULTS, held_in, opened_in, talks
-from services.successions import restated_roll
 from services.transaction import reading
 from services.units import unit_by_code, unit_names_on
 
@@ -139,14 +137,6 @@ def _roll_rows(
 ) -> Behind:
     """The entries of the roll behind a count, as they stood at the end of the period."""
     population = "members" if form == "study" else "households"
-    restated = {}
-    if asked.view == RESTATED:
-        cutoff = study.campaign.cutoff_on
-        restated = {
-            entry.id: entry.grassroots_id
-            for entry in restated_roll(session, study.campaign.id, cutoff, asked.today)
-        }
-    before = _before_corrections(session, study)
     absent = _absences(session, study, asked) if column in ("excused", "unexcused") else {}
     lines: list[Line] = []
     rows = _entries(session, asked, study, population)
@@ -154,17 +144,17 @@ def _roll_rows(
     for entry, name, _, number, representative in sorted(
         rows, key=lambda row: (names[row[0].unit_id], row[2] or "", row[3] or "")
     ):
-        state, at = before.get(entry.id, (entry.state, entry.grassroots_id))
-        if unit not in (None, restated.get(entry.id, at)):
+        where = study.roll.placement(entry)
+        if unit not in (None, where.at):
             continue
         by_then = entry.covered_on is not None and entry.covered_on <= study.figures.as_of
         its_round = entry.covered_round if by_then else None
-        if not _counts(column, state, its_round, absent.get(entry.person_id)):
+        if not _counts(column, where.state, its_round, absent.get(entry.person_id)):
             continue
         facts: dict[str, Fact] = {
             "unit": names[entry.unit_id],
             "on": entry.covered_on if by_then else None,
-            "round": EXEMPT if state == "exempt" else ROUNDS[its_round],
+            "round": EXEMPT if where.state == "exempt" else ROUNDS[its_round],
         }
         shown = name or " · ".join(filter(None, (number, representative)))
         lines.append(Line(str(entry.id), shown, facts))
@@ -209,23 +199,6 @@ def _counts(column: str, state: str | None, its_round: str | None, absence: str 
         "excused": its_round is None and absence == "excused",
         "unexcused": its_round is None and absence == "unexcused",
     }.get(column, False)
-
-
-def _before_corrections(session: Session, study: Study) -> dict[int, tuple[str | None, int | None]]:
-    """How entries corrected after the figures' day stood before the first such correction."""
-    rows = session.execute(
-        select(
-            RollCorrection.roll_entry_id,
-            RollCorrection.state_before,
-            RollCorrection.grassroots_before_id,
-        )
-        .where(
-            RollCorrection.campaign_id == study.campaign.id,
-            RollCorrection.at >= instant(study.figures.as_of + timedelta(days=1), time.min),
-        )
-        .order_by(RollCorrection.id.desc())
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def _absences(session: Session, study: Study, asked: Asked) -> dict[int | None, str]:

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -17,6 +18,7 @@ from models import (
     RegisterLine,
     RollEntry,
     Unit,
+    WalkIn,
 )
 from rules.attendance import ATTENDING
 from rules.coverage import HouseholdFigure, MemberFigure, sum_households, sum_members
@@ -38,7 +40,7 @@ from rules.text import fold
 from services.campaigns import campaign_for, campaign_list, roll_within_scope
 from services.coverage import CampaignFigures, figures_of
 from services.report_places import RESTATED, Asked, PlacedUnit, Places
-from services.successions import restated_roll
+from services.report_roll import PLACING, RollPlaces
 from services.units import parents_on, unit_names_on
 
 OFFICIALS = "chu chot"
@@ -70,6 +72,7 @@ class Study:
 
     campaign: Campaign
     figures: CampaignFigures
+    roll: RollPlaces
     units: tuple[StudyLine, ...]
     groups: tuple[GroupLine, ...]
 
@@ -84,11 +87,17 @@ def studies(session: Session, asked: Asked, places: Places) -> list[Study]:
     ]
     found = []
     for line in sorted(chosen, key=lambda line: (line.opens_on, line.code)):
-        campaign = campaign_for(session, asked.by, line.code, asked.today)
-        as_of = period.last_on if period.last_on < asked.today else None
-        figures = figures_of(session, campaign, by=asked.by, today=asked.today, as_of=as_of)
-        found.append(_study(session, campaign, figures, asked, places))
+        # Figures are those of the period's last day, whenever it began.
+        key = ("study", line.code, period.last_on)
+        found.append(places.once(key, partial(_read_study, session, line.code, asked, places)))
     return found
+
+
+def _read_study(session: Session, code: str, asked: Asked, places: Places) -> Study:
+    campaign = campaign_for(session, asked.by, code, asked.today)
+    as_of = asked.period.last_on if asked.period.last_on < asked.today else None
+    figures = figures_of(session, campaign, by=asked.by, today=asked.today, as_of=as_of)
+    return _study(session, campaign, figures, asked, places)
 
 
 def study_tables(
@@ -96,8 +105,10 @@ def study_tables(
 ) -> list[ReportTable]:
     """Table 1: all campaigns, then one table for each with a line for every unit."""
     found = list(found)
-    tables = [_study_all(found)]
-    return tables + [_study_table(session, asked, places, one) for one in found]
+    return [
+        _study_all(found),
+        *_once_for_each(places, found, partial(_study_table, session, asked, places)),
+    ]
 
 
 def household_tables(
@@ -105,8 +116,20 @@ def household_tables(
 ) -> list[ReportTable]:
     """Table 2: all campaigns that count households, then each by residential group."""
     counting = [one for one in found if one.figures.counts_households]
-    tables = [_households_all(counting)]
-    return tables + [_household_table(session, asked, places, one) for one in counting]
+    return [
+        _households_all(counting),
+        *_once_for_each(places, counting, partial(_household_table, session, asked, places)),
+    ]
+
+
+def _once_for_each(
+    places: Places, found: Iterable[Study], table: "partial[ReportTable]"
+) -> list[ReportTable]:
+    """Each campaign's table; one of the same last day is the same table, and made once."""
+    return [
+        places.once((table.func.__name__, one.figures.code, one.figures.as_of), partial(table, one))
+        for one in found
+    ]
 
 
 def _study(
@@ -116,9 +139,10 @@ def _study(
     asked: Asked,
     places: Places,
 ) -> Study:
+    roll = RollPlaces(session, campaign, figures, asked)
     if asked.view == RESTATED:
-        units, groups = _restated(session, campaign, figures, asked, places)
-        return Study(campaign, figures, units, groups)
+        units, groups = _restated(session, roll, asked, places)
+        return Study(campaign, figures, roll, units, groups)
     known = {
         unit.id: unit
         for unit in places.units(
@@ -133,6 +157,7 @@ def _study(
     return Study(
         campaign,
         figures,
+        roll,
         tuple(
             StudyLine(named(one.unit_id, one.name), one.members, False, one.exempt_who_came)
             for one in figures.units
@@ -149,76 +174,20 @@ def _study(
 
 
 def _restated(
-    session: Session,
-    campaign: Campaign,
-    figures: CampaignFigures,
-    asked: Asked,
-    places: Places,
+    session: Session, roll: RollPlaces, asked: Asked, places: Places
 ) -> tuple[tuple[StudyLine, ...], tuple[GroupLine, ...]]:
     """The same people by the units of today: each line of the roll stands in exactly one."""
-    rows = session.execute(
-        select(
-            RollEntry.id,
-            RollEntry.population,
-            RollEntry.state,
-            RollEntry.covered_round,
-            RollEntry.covered_on,
-        ).where(
-            RollEntry.campaign_id == campaign.id,
-            RollEntry.state != "removed",
-            roll_within_scope(asked.by, campaign.cutoff_on, asked.today),
-        )
-    )
-    placed = {
-        entry.id: entry
-        for entry in restated_roll(session, campaign.id, campaign.cutoff_on, asked.today)
-    }
-    counts: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-    guessed: set[int] = set()
-    for entry_id, population, state, its_round, covered_on in rows:
-        entry = placed[entry_id]
-        by_round = its_round if covered_on and covered_on <= figures.as_of else None
-        counts[population, entry.grassroots_id][f"{state}:{by_round}"] += 1
-        if entry.is_estimate:
-            guessed.add(entry.grassroots_id)
-    return _restated_lines(session, campaign, asked, places, counts, guessed)
-
-
-def _restated_lines(
-    session: Session,
-    campaign: Campaign,
-    asked: Asked,
-    places: Places,
-    counts: Mapping[tuple[str, int], Counter[str]],
-    guessed: set[int],
-) -> tuple[tuple[StudyLine, ...], tuple[GroupLine, ...]]:
-    known = places.units({unit for _, unit in counts})
-    areas = _areas(session, [unit for kind, unit in counts if kind == "households"], asked.today)
+    counted = roll.restated()
+    areas = _areas(session, counted.households, asked.today)
     units, groups = [], []
-    for unit in known:
-        if its := counts.get(("members", unit.id)):
-            figure = _member_figure(its, campaign.members_target_percent)
-            units.append(StudyLine(unit, figure, unit.id in guessed))
-        if its := counts.get(("households", unit.id)):
+    for unit in places.units({*counted.members, *counted.households}):
+        guessed = unit.id in counted.estimated
+        if figure := counted.members.get(unit.id):
+            units.append(StudyLine(unit, figure, guessed, counted.came_exempt[unit.id]))
+        if tally := counted.households.get(unit.id):
             named = replace(unit, name=_with_area(unit.name, areas.get(unit.id)))
-            tally = _household_figure(its, campaign.households_target_percent)
-            groups.append(GroupLine(named, tally, unit.id in guessed))
+            groups.append(GroupLine(named, tally, guessed))
     return tuple(units), tuple(groups)
-
-
-def _member_figure(counts: Counter[str], target: int) -> MemberFigure:
-    def of(state: str) -> int:
-        return sum(number for key, number in counts.items() if key.startswith(state))
-
-    exempt, main, makeup = of("exempt"), counts["eligible:main"], counts["eligible:makeup"]
-    eligible = of("eligible")
-    return MemberFigure(eligible + exempt, exempt, eligible, main + makeup, main, makeup, target)
-
-
-def _household_figure(counts: Counter[str], target: int) -> HouseholdFigure:
-    covered = counts["eligible:main"] + counts["eligible:makeup"]
-    total = sum(number for key, number in counts.items() if key.startswith("eligible"))
-    return HouseholdFigure(total, covered, target)
 
 
 def member_facts(figure: MemberFigure) -> dict[str, Fact]:
@@ -251,7 +220,7 @@ def _target(study: Study) -> int:
 
 def _study_table(session: Session, asked: Asked, places: Places, study: Study) -> ReportTable:
     sittings = _Sittings(session, study.campaign, asked, places, "party")
-    absent = _absent(session, study, asked, places)
+    absent = _absent(session, study, asked)
     plans = _plans(session, study.campaign, asked, places)
     lines = []
     for one in study.units:
@@ -342,7 +311,10 @@ class _Sittings:
             ("in_person", "points", "others", "meetings", "visits"), 0
         )
         where = meetings_of(campaign.id, asked)
-        officials, others = _beyond_the_roll(session, where)
+        officials, others = places.once(
+            ("beyond the roll", campaign.id, asked.period.last_on),
+            partial(_beyond_the_roll, session, where),
+        )
         invited, elsewhere, points = invited_units(session, where, tree)
         for meeting in session.execute(
             select(
@@ -440,56 +412,48 @@ def _beyond_the_roll(
     for meeting_id, counts in labelled.items():
         for label, heads in total_heads(counts).items():
             (officials if OFFICIALS in fold(label) else others)[meeting_id] += heads
+    # By the key of the line: the other way around, every line of the campaign would be read.
+    line = and_(
+        RegisterLine.meeting_id == WalkIn.meeting_id, RegisterLine.subject == "w:" + WalkIn.id
+    )
     walk_ins = session.execute(
-        select(RegisterLine.meeting_id, func.count())
-        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
+        select(WalkIn.meeting_id, func.count())
+        .join(Meeting, Meeting.id == WalkIn.meeting_id)
+        .join(RegisterLine, line)
         .where(
             *where,
-            RegisterLine.walk_in_id.is_not(None),
             RegisterLine.status.in_([str(status) for status in ATTENDING]),
         )
-        .group_by(RegisterLine.meeting_id)
+        .group_by(WalkIn.meeting_id)
     )
     for meeting_id, people in walk_ins:
         others[meeting_id] += people
     return officials, others
 
 
-def _absent(
-    session: Session, study: Study, asked: Asked, places: Places
-) -> defaultdict[int, Counter[str]]:
+def _absent(session: Session, study: Study, asked: Asked) -> defaultdict[int, Counter[str]]:
     """Who must study and has not, by what their registers say: excused once is excused."""
     as_of = study.figures.as_of
     rows = session.execute(
-        select(
-            RollEntry.id,
-            RollEntry.grassroots_id,
-            func.max(case((RegisterLine.status == "excused", 1), else_=0)),
-        )
+        select(*PLACING, func.max(case((RegisterLine.status == "excused", 1), else_=0)).label("ok"))
         .select_from(RollEntry)
         .join(RegisterLine, RegisterLine.person_id == RollEntry.person_id)
         .join(Meeting, Meeting.id == RegisterLine.meeting_id)
         .where(
             RollEntry.campaign_id == study.campaign.id,
             RollEntry.population == "members",
-            RollEntry.state == "eligible",
             or_(RollEntry.covered_on.is_(None), RollEntry.covered_on > as_of),
             roll_within_scope(asked.by, study.campaign.cutoff_on, asked.today),
             RegisterLine.status.in_(("excused", "unexcused")),
             *meetings_of(study.campaign.id, asked),
         )
-        .group_by(RollEntry.id, RollEntry.grassroots_id)
-    ).all()
-    at = {}
-    if asked.view == RESTATED:
-        cutoff = study.campaign.cutoff_on
-        at = {
-            entry.id: entry.grassroots_id
-            for entry in restated_roll(session, study.campaign.id, cutoff, asked.today)
-        }
+        .group_by(*PLACING)
+    )
     absent: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for entry_id, unit_id, was_excused in rows:
-        absent[at.get(entry_id, unit_id)]["excused" if was_excused else "unexcused"] += 1
+    for row in rows:
+        where = study.roll.placement(row)
+        if where.state == "eligible" and where.at is not None:
+            absent[where.at]["excused" if row.ok else "unexcused"] += 1
     return absent
 
 

@@ -14,7 +14,7 @@ from services.access import require_role
 from services.report_places import AS_WAS, Asked, Places
 from services.report_study import household_tables, studies, study_tables
 from services.report_work import class_tables, outreach_tables, plan_tables, theme_tables
-from services.reports import TermReport, term_report
+from services.reports import TermReport, headline_counts
 from services.transaction import reading
 
 INDICATORS: tuple[tuple[str, str, str, str], ...] = (
@@ -60,8 +60,8 @@ def report(
 ) -> Report:
     """The tables of these forms for the days from first to last, both included.
 
-    The first table of each form has, beneath its total, the totals of the same days of before and
-    those since the year (or the term) began.
+    Each table has, beneath its total, the totals of the same days of before and those since the
+    year (or the term) began; a campaign that was not under way then has none.
     """
     require_role(by, "admin", "staff", "reader")
     period = check_period(first_on, last_on)
@@ -78,32 +78,31 @@ def gathered_report(
 
 
 def _beside_others(session: Session, asked: Asked, forms: Sequence[str]) -> tuple[ReportTable, ...]:
-    """The tables, the first of each form with the totals of the days before and since beneath."""
+    """The tables, each with the totals of the same days of before and of those since beneath."""
+    places = Places(session, asked)
     period = asked.period
-    tables = _gathered(session, asked, forms)
+    tables = _gathered(session, places, forms)
     label, since_then = since(period)
     for other_label, other in (
         (SAME_DAYS_BEFORE, same_period_before(period)),
         (label, since_then),
     ):
-        found = (
-            tables if other == period else _gathered(session, replace(asked, period=other), forms)
-        )
-        totals = {table.key: table for table in found}
+        found = tables if other == period else _gathered(session, places.beside(other), forms)
+        others = {table.key: table for table in found}
         tables = [
             replace(
                 table,
-                footers=(*table.footers, compared(table, other_label, totals[table.key])),
+                footers=(*table.footers, compared(table, other_label, others.get(table.key))),
             )
-            if table.key in totals and ":" not in table.key and table.has_total
+            if table.has_total
             else table
             for table in tables
         ]
     return tuple(tables)
 
 
-def _gathered(session: Session, asked: Asked, forms: Sequence[str]) -> list[ReportTable]:
-    places = Places(session, asked)
+def _gathered(session: Session, places: Places, forms: Sequence[str]) -> list[ReportTable]:
+    asked = places.asked
     tables: list[ReportTable] = []
     if {"study", "households"} & set(forms):
         found = studies(session, asked, places)
@@ -127,7 +126,7 @@ def summary_table(period: Period, *, today: date, by: Actor) -> ReportTable:
     """The period's headline figures beside those of the same days before, and since the year began."""
     _, since_then = since(period)
     found = {
-        name: term_report(one.first_on, one.last_on, today=today, by=by)
+        name: headline_counts(one.first_on, one.last_on, today=today, by=by)
         for name, one in (
             ("now", period),
             ("before", same_period_before(period)),

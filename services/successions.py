@@ -1,9 +1,11 @@
 """Who took over from whom, read: scopes and lists that reach back, and figures restated to today."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -16,10 +18,51 @@ from rules.successions import (
     Successions,
     by_predecessor,
     restated,
+    shares,
+    unit_in_whole,
     unit_of_person,
 )
 from services.access import subtree
 from services.units import grassroots_of, on_day
+
+
+class RestatedUnits:
+    """Where who was in a unit on one day stands on a later one.
+
+    Units whose people stayed together have one answer for everybody (`whole`), so counts can be
+    restated without reading the people; only who was in a split unit is followed one by one.
+    """
+
+    def __init__(
+        self, session: Session, unit_ids: Collection[int], cutoff_on: date, on: date
+    ) -> None:
+        self._session, self._cutoff_on, self._on = session, cutoff_on, on
+        self._known = known_successions(session)
+        whole = {unit: unit_in_whole(unit, cutoff_on, self._known, on) for unit in unit_ids}
+        self.whole = {unit: at for unit, at in whole.items() if at is not None}
+        later = {row.successor_id for rows in self._known.values() for row in rows}
+        self._reporting = grassroots_of(session, later | set(unit_ids), on)
+
+    def of(
+        self, unit_id: int, since: date, person_id: int | None, household_id: int | None
+    ) -> tuple[int, bool]:
+        """The later unit of somebody who is of a unit since a day, and whether it is an estimate."""
+        if unit_id in self.whole and since == self._cutoff_on:
+            return self.whole[unit_id], False
+        went = self._went.get((person_id, household_id), {})
+        return unit_of_person(unit_id, since, self._known, self._on, went)
+
+    def shares(self, unit_id: int, on: date) -> Mapping[int, Fraction]:
+        """How a count without names of a unit and day is spread; the sum is 1."""
+        return shares(unit_id, on, self._known, self._on)
+
+    def reporting(self, unit_id: int) -> int:
+        """The reporting unit of a unit of the later day."""
+        return self._reporting[unit_id]
+
+    @cached_property
+    def _went(self) -> dict[tuple[int | None, int | None], dict[date, int]]:
+        return _went(self._session, self._known)
 
 
 @dataclass(frozen=True)
@@ -55,29 +98,18 @@ def restated_roll(
     Who was in a split unit is followed to where they went; who had left by then counts with the
     largest part, as an estimate.
     """
-    known = known_successions(session)
     entries = session.execute(
         select(RollEntry.id, RollEntry.unit_id, RollEntry.person_id, RollEntry.household_id)
         .where(RollEntry.campaign_id == campaign_id)
         .order_by(RollEntry.id)
     ).all()
-    went = _went(session, known)
+    units = RestatedUnits(session, {entry.unit_id for entry in entries}, cutoff_on, on)
     found = [
-        (
-            entry.id,
-            *unit_of_person(
-                entry.unit_id,
-                cutoff_on,
-                known,
-                on,
-                went.get((entry.person_id, entry.household_id), {}),
-            ),
-        )
+        (entry.id, *units.of(entry.unit_id, cutoff_on, entry.person_id, entry.household_id))
         for entry in entries
     ]
-    reporting = grassroots_of(session, {unit for _, unit, _ in found}, on)
     return [
-        RestatedEntry(entry, unit, reporting[unit], is_estimate)
+        RestatedEntry(entry, unit, units.reporting(unit), is_estimate)
         for entry, unit, is_estimate in found
     ]
 

@@ -1,7 +1,10 @@
 """Reports on screen: the period's headline figures, the six tables, and the rows behind a figure."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, make_response, render_template, request, url_for
@@ -11,7 +14,7 @@ from flask_babel import gettext as _
 from rules.coverage import Figure
 from rules.days import local_day
 from rules.refusals import N_, Malformed, NotFound
-from rules.report_tables import COUNT, Cell, Column, Line, ReportTable, cell, cell_text
+from rules.report_tables import COUNT, TEXT, Cell, Column, Line, ReportTable, cell, cell_text
 from rules.reports import LABELS, Period, check_period
 from services import report_documents, report_files, report_rows, report_tables, reports
 from services.report_places import AS_WAS, RESTATED, VIEWS
@@ -192,49 +195,73 @@ def _frame(chosen: Period) -> dict[str, object]:
 def cells() -> dict[str, object]:
     """How a template writes the cells of a report's table."""
     language = chosen_language()
+    words = cache(_)
 
-    def text(column: Column, line: Line) -> str:
-        shown = cell_text(cell(column, line), language)
+    def text(column: Column, value: Cell) -> str:
+        shown = cell_text(value, language)
         return _remark(shown) if column.key in WORDED else shown
 
-    def href(shown: ReportTable, line: Line, column: Column, **asked: Any) -> str | None:
-        value = cell(column, line)
-        form = shown.key.partition(":")[0]
-        if column.kind != COUNT or not value or column.key in report_rows.WITHOUT_ROWS:
-            return None
-        if form not in report_rows.FORMS_WITH_ROWS:
-            return None
-        table_key, key = shown.key, "" if line.key == "total" else line.key
-        if table_key in ("study", "households"):
-            # A line of all campaigns is one campaign's total; theirs together has no rows.
-            if not key:
-                return None
-            table_key, key = f"{table_key}:{key}", ""
-        label = f"{_(column.label)}: {_(line.name)}"
-        return url_for(
-            "reports.rows", key=table_key, column=column.key, line=key, label=label, **asked
-        )
+    def shown(
+        table: ReportTable, line: Line, drill: bool, asked: Mapping[str, Any]
+    ) -> list[_Shown]:
+        found = []
+        for column in table.columns:
+            value = cell(column, line)
+            said = text(column, value)
+            found.append(
+                _Shown(
+                    label=words(column.label),
+                    text=said,
+                    href=_href(table, line, column, value, asked) if drill else None,
+                    is_number=column.kind != TEXT,
+                    is_over=isinstance(value, Figure) and value.over,
+                    sort=said if column.key in WORDED else _sort_value(value),
+                )
+            )
+        return found
 
     return {
-        "cell_text": text,
-        "cell_sort": lambda column, line: (
-            text(column, line) if column.key in WORDED else _sort_value(cell(column, line))
-        ),
-        "cell_over": lambda column, line: _is_over(cell(column, line)),
-        "cell_href": href,
+        "shown_cells": shown,
         "name_of_lines": report_files.name_of_lines,
         "heading": _heading,
     }
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One cell as the page writes it."""
+
+    label: str
+    text: str
+    href: str | None
+    is_number: bool
+    is_over: bool
+    sort: object
+
+
+def _href(
+    shown: ReportTable, line: Line, column: Column, value: Cell, asked: Mapping[str, Any]
+) -> str | None:
+    """Where the rows behind a figure are; None for what has none."""
+    form = shown.key.partition(":")[0]
+    if column.kind != COUNT or not value or column.key in report_rows.WITHOUT_ROWS:
+        return None
+    if form not in report_rows.FORMS_WITH_ROWS:
+        return None
+    table_key, key = shown.key, "" if line.key == "total" else line.key
+    if table_key in ("study", "households"):
+        # A line of all campaigns is one campaign's total; theirs together has no rows.
+        if not key:
+            return None
+        table_key, key = f"{table_key}:{key}", ""
+    label = f"{_(column.label)}: {_(line.name)}"
+    return url_for("reports.rows", key=table_key, column=column.key, line=key, label=label, **asked)
 
 
 def _sort_value(value: Cell) -> object:
     if isinstance(value, Figure):
         return value.covered * 100_000 // value.eligible if value.eligible else -1
     return value.isoformat() if isinstance(value, date) else value
-
-
-def _is_over(value: Cell) -> bool:
-    return isinstance(value, Figure) and value.over
 
 
 def _heading(shown: ReportTable) -> str:

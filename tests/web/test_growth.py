@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
+from services import report_tables
+from services.report_places import VIEWS
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -84,3 +86,15 @@ def test_a_reader_of_one_ward_asks_no_more_often_when_the_city_grows(app, db, ci
     with statements(db) as many:
         assert client.get("/coverage/").status_code == 200
     assert len(many) <= len(few) + 1
+
+
+REPORTS = [f"/reports/tables/{form}" for form in report_tables.FORMS] + ["/reports/"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("path", REPORTS)
+def test_a_report_asks_no_more_often_when_there_are_more_units(app, db, city, path, view):
+    plans.opened(city)
+    before = asked(app, db, city, f"{path}?view={view}")
+    grow(city, db)
+    assert asked(app, db, city, f"{path}?view={view}") <= before + 1
