@@ -1,7 +1,6 @@
 """Wires everything together: settings, database, doors."""
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,6 +16,7 @@ from werkzeug.wrappers import Response
 import cli
 import web.entrance
 import web.errors
+import web.feed_polls
 import web.feeds
 import web.filters
 import web.identity
@@ -30,17 +30,11 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.backups import Keep
 from services import backups, office
+from web.headers import new_nonce, protective_headers
 
 csrf = CSRFProtect()
 migrate = Migrate()
 babel = flask_babel.Babel()
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
-    "worker-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)
 
 
 def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
@@ -62,6 +56,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.identity.init_app(app)
     web.monitoring.init_app(app)
     web.routes.init_app(app, csrf)
+    app.wsgi_app = web.feed_polls.Polls(app, app.wsgi_app)  # type: ignore[method-assign]
     cli.init_app(app)
     return app
 
@@ -195,7 +190,7 @@ def _dress_templates(app: Flask) -> None:
 
     def csp_nonce() -> str:
         if "csp_nonce" not in g:
-            g.csp_nonce = secrets.token_urlsafe(16)
+            g.csp_nonce = new_nonce()
         return str(g.csp_nonce)
 
     app.jinja_env.globals.update(
@@ -207,11 +202,8 @@ def _dress_templates(app: Flask) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        policy = CONTENT_SECURITY_POLICY.format(nonce=csp_nonce())
-        response.headers.setdefault("Content-Security-Policy", policy)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        for name, value in protective_headers(csp_nonce()).items():
+            response.headers.setdefault(name, value)
         if request.endpoint == "static":
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:

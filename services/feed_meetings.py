@@ -1,27 +1,31 @@
 """Which meetings each kind of feed carries, in what state the whole stands, and its events' bytes."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cache
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     Select,
+    Text,
     bindparam,
     case,
     cast,
     extract,
     func,
     inspect,
+    literal,
     null,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.types import NullType
 
 from gateways.calendar import (
     BLOCK_VERSION,
@@ -29,23 +33,19 @@ from gateways.calendar import (
     Organizer,
     event_block,
     feed,
+    instant_of,
     restamped,
+    sortable,
     with_alarm,
 )
 from models import (
-    AuditEntry,
-    FeedToken,
     Invitation,
     Meeting,
     MeetingPoint,
     MeetingSpeaker,
     MeetingUnit,
-    Person,
     RollEntry,
-    Speaker,
-    Unit,
     UnitParent,
-    Venue,
 )
 from rules.calendar import (
     CANCELLED_DAYS,
@@ -58,12 +58,20 @@ from rules.calendar import (
 )
 from rules.days import local_day
 from services import access
-from services.meeting_facts import OFF_STATES, facts_of, keep_blocks, kept_block, organizer_of
+from services.feed_tokens import TokenRow, kind_of, titles_are_neutral
+from services.meeting_facts import (
+    OFF_STATES,
+    facts_of,
+    keep_blocks,
+    kept_block,
+    office_stamp,
+    organizer_of,
+)
 from services.office import office
+from services.prepared import Prepared
 from services.settings import settings_of
 from services.transaction import DATABASE_FAILURES, writing
 
-KINDS = ("member", "unit", "speaker", "venue")
 SHOWN_STATES = ("published", "held", *OFF_STATES)
 NAME = "Lịch học tập"
 _CHOICES = (
@@ -75,65 +83,24 @@ _CHOICES = (
     "mail_name",
 )
 _CHUNK = 500
-# Plain tables, not objects: this is asked at every poll of every subscriber.
-_token: Any = inspect(FeedToken).local_table.c
-_person: Any = inspect(Person).local_table.c
-_unit: Any = inspect(Unit).local_table.c
-_speaker: Any = inspect(Speaker).local_table.c
-_venue: Any = inspect(Venue).local_table.c
-_audit: Any = inspect(AuditEntry).local_table.c
+# Plain tables, not objects: this is asked at every joining of a feed.
 _invitation: Any = inspect(Invitation).local_table.c
 _roll: Any = inspect(RollEntry).local_table.c
-_COVERED = [
-    select(one)
-    .where(_roll.person_id == _token.person_id, _roll.covered_on.is_not(None))
-    .scalar_subquery()
-    for one in (
-        func.sum(_roll.campaign_id * _roll.campaign_id),
-        func.sum(extract("epoch", _roll.covered_on)),
+_DONE = Prepared(
+    lambda _: select(_roll.campaign_id, _roll.covered_on).where(
+        _roll.person_id == bindparam("person_id"), _roll.covered_on.is_not(None)
     )
-]
-_NEWEST = select(_audit.at).order_by(_audit.id.desc()).limit(1).scalar_subquery()
-TOKEN = (
-    select(
-        _token.id,
-        _token.token_hash,
-        _token.person_id,
-        _token.unit_id,
-        _token.speaker_id,
-        _token.venue_id,
-        _token.alarm_minutes,
-        _token.neutral_titles.label("own_titles"),
-        _token.chosen_at,
-        _token.created_at,
-        _token.last_used_on,
-        _person.neutral_titles,
-        func.coalesce(_unit.name, _speaker.name, _venue.name).label("owner"),
-        select(func.max(_audit.id)).scalar_subquery().label("newest_id"),
-        _NEWEST.label("newest_at"),
-        _COVERED[0].label("covered_campaigns"),
-        _COVERED[1].label("covered_days"),
-    )
-    .select_from(inspect(FeedToken).local_table)
-    .outerjoin(inspect(Person).local_table, _person.id == _token.person_id)
-    .outerjoin(inspect(Unit).local_table, _unit.id == _token.unit_id)
-    .outerjoin(inspect(Speaker).local_table, _speaker.id == _token.speaker_id)
-    .outerjoin(inspect(Venue).local_table, _venue.id == _token.venue_id)
-    .where(_token.token_hash == bindparam("token_hash"), _token.revoked_at.is_(None))
 )
-
-
-_DONE = select(_roll.campaign_id, _roll.covered_on).where(
-    _roll.person_id == bindparam("person_id"), _roll.covered_on.is_not(None)
-)
-_HAS_POINTS = (
-    select(_invitation.id)
-    .where(
-        _invitation.person_id == bindparam("person_id"),
-        _invitation.point_id.is_not(None),
-        _invitation.removed_at.is_(None),
+_HAS_POINTS = Prepared(
+    lambda _: (
+        select(_invitation.id)
+        .where(
+            _invitation.person_id == bindparam("person_id"),
+            _invitation.point_id.is_not(None),
+            _invitation.removed_at.is_(None),
+        )
+        .limit(1)
     )
-    .limit(1)
 )
 _POINTS = (
     select(MeetingPoint)
@@ -141,6 +108,34 @@ _POINTS = (
     .where(Invitation.person_id == bindparam("person_id"), Invitation.removed_at.is_(None))
     .options(joinedload(MeetingPoint.venue))
 )
+
+
+class KeptRow(NamedTuple):
+    """One event's kept bytes and what they must be of; the moments are the database's own words for
+    an instant in UTC, whose first 19 characters sort."""
+
+    id: int
+    uid: str
+    kind: str
+    campaign_id: int | None
+    sequence: int
+    modified: str
+    starts: str
+    state: str
+    kept: bytes | None
+
+
+class Sums(NamedTuple):
+    """What the revisions of a feed's meetings add up to, and when they and the list last changed."""
+
+    events: int
+    ids: Any
+    squares: Any
+    sequences: Any
+    moments: Any
+    off: Any
+    modified_at: datetime | None
+    list_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -158,6 +153,7 @@ class Feed:
     is_neutral: bool
     alarm_minutes: int | None
     marks_done: bool
+    has_done: bool
     plain_agents: str
     organizer: Organizer
     chosen_at: datetime | None
@@ -172,29 +168,14 @@ class Feed:
         return self.subject_id if self.kind == "member" else None
 
 
-def kind_of(row: Any) -> tuple[str, int]:
-    """Tell whose feed a token opens: the kind, and the id of that kind."""
-    ids = (row.person_id, row.unit_id, row.speaker_id, row.venue_id)
-    return next((kind, one) for kind, one in zip(KINDS, ids, strict=True) if one is not None)
-
-
-def titles_are_neutral(row: Any, boards_choice: str) -> bool:
-    """The subscription's own choice of titles, else the member's, else the board's."""
-    for chosen in (row.own_titles, row.neutral_titles):
-        if chosen is not None:
-            return bool(chosen)
-    return boards_choice == "1"
-
-
-def state_of(session: Session, row: Any, now: datetime) -> Feed:
+def state_of(session: Session, row: TokenRow, now: datetime) -> Feed:
     """Say in two look-ups what a feed carries.
 
     Instead of every meeting's revision it takes their sums: revisions and times of modification
     only rise, so that any change, and any other choice of meetings, gives other sums.
     """
     state = _feed_of(row, settings_of(session, _CHOICES), now)
-    asked = _sums(session, state)
-    sums = session.connection().execute(asked, _bounds(state)).one()
+    sums = _sums(session, state)
     told = (
         BLOCK_VERSION,
         FEED_OCTETS,
@@ -214,7 +195,7 @@ def state_of(session: Session, row: Any, now: datetime) -> Feed:
     )
 
 
-def _feed_of(row: Any, chosen: Mapping[str, str], now: datetime) -> Feed:
+def _feed_of(row: TokenRow, chosen: Mapping[str, str], now: datetime) -> Feed:
     """What is asked for, before anything is known of its meetings."""
     kind, subject_id = kind_of(row)
     return Feed(
@@ -226,6 +207,7 @@ def _feed_of(row: Any, chosen: Mapping[str, str], now: datetime) -> Feed:
         is_neutral=titles_are_neutral(row, chosen["neutral_titles"]),
         alarm_minutes=row.alarm_minutes,
         marks_done=chosen["feed_marks_done"] == "1",
+        has_done=row.covered_campaigns is not None,
         plain_agents=chosen["feed_plain_agents"],
         organizer=Organizer(office().mail_from, chosen["mail_name"]),
         chosen_at=row.chosen_at and row.chosen_at.replace(microsecond=0),
@@ -242,38 +224,69 @@ def blocks_of(session: Session, state: Feed) -> list[EventBlock]:
     Events whose kept bytes are of an older revision are written anew and kept.
     """
     rows = _kept_rows(session, state)
-    kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
-    if stale := [number for number, block in kept.items() if block is None]:
+    kept = _known_blocks(state, rows)
+    if stale := [row.id for row, block in zip(rows, kept, strict=True) if block is None]:
         session.rollback()
         with suppress(*DATABASE_FAILURES):  # somebody writes for long: this answer needs no writing
             _renew(stale)
         rows = _kept_rows(session, state)
-        kept = {row.id: kept_block(row, state.organizer, row.kept) for row in rows}
-        kept |= _unkept_blocks(session, state, [one for one in kept if kept[one] is None])
+        kept = _known_blocks(state, rows)
+        if unkept := [row.id for row, block in zip(rows, kept, strict=True) if block is None]:
+            fresh = _unkept_blocks(session, state, unkept)
+            kept = [block or fresh.get(row.id) for row, block in zip(rows, kept, strict=True)]
+    if state.person_id is not None or state.alarm_minutes is not None or state.chosen_at:
+        kept = _as_chosen(session, state, rows, kept)
+    return list(_fitting(kept))
+
+
+def _known_blocks(state: Feed, rows: Sequence[KeptRow]) -> list[EventBlock | None]:
+    """What was kept of each event, None where it is of another revision."""
+    office_now = office_stamp(state.organizer)
+    return [
+        kept_block(office_now, row.uid, row.sequence, row.modified, row.starts, row.state, row.kept)
+        for row in rows
+    ]
+
+
+def _as_chosen(
+    session: Session,
+    state: Feed,
+    rows: Sequence[KeptRow],
+    kept: Sequence[EventBlock | None],
+) -> list[EventBlock | None]:
+    """The events as this feed's holder sees and chose them."""
     own = _own_blocks(session, state, rows)
     since = state.chosen_at
-    blocks: list[EventBlock] = []
-    octets = 0
-    for row in rows:
-        block = own[row.id] if row.id in own else kept[row.id]
+    if not own and state.alarm_minutes is None and since is None:
+        return list(kept)
+    chosen_since = sortable(since) if since else ""
+    blocks: list[EventBlock | None] = []
+    for row, known in zip(rows, kept, strict=True):
+        block = own.get(row.id, known)
         if block is None:
             continue
         if state.alarm_minutes is not None and row.id not in own and row.state not in OFF_STATES:
             block = with_alarm(block, state.alarm_minutes)
-        if since is not None and row.modified_at < since:
+        if since is not None and row.modified[:19] < chosen_since:
             block = restamped(block, since)
-        octets += len(block.content)
-        if octets > FEED_OCTETS:
-            break
         blocks.append(block)
     return blocks
 
 
-def _unkept_blocks(
-    session: Session, state: Feed, ids: Sequence[int]
-) -> dict[int, EventBlock | None]:
+def _fitting(blocks: Iterable[EventBlock | None]) -> Iterator[EventBlock]:
+    """As many as a feed may be large."""
+    octets = 0
+    for block in blocks:
+        if block is not None:
+            octets += len(block.content)
+            if octets > FEED_OCTETS:
+                return
+            yield block
+
+
+def _unkept_blocks(session: Session, state: Feed, ids: Sequence[int]) -> dict[int, EventBlock]:
     """Events whose bytes could not be kept just now, written for this answer alone."""
-    found: dict[int, EventBlock | None] = {}
+    found: dict[int, EventBlock] = {}
     for meeting in _meetings(session, ids):
         facts = facts_of(meeting)
         found[meeting.id] = event_block(
@@ -282,7 +295,9 @@ def _unkept_blocks(
     return found
 
 
-def _own_blocks(session: Session, state: Feed, rows: Sequence[Any]) -> dict[int, EventBlock | None]:
+def _own_blocks(
+    session: Session, state: Feed, rows: Sequence[KeptRow]
+) -> dict[int, EventBlock | None]:
     """The events that this member sees otherwise than all: at a point, or done already.
 
     None stands for one that leaves the feed.
@@ -290,7 +305,7 @@ def _own_blocks(session: Session, state: Feed, rows: Sequence[Any]) -> dict[int,
     if state.person_id is None:
         return {}
     points = _points(session, state.person_id)
-    met = _met(session, state.person_id, rows)
+    met = _met(session, state.person_id, rows) if state.has_done else set()
     gone: dict[int, EventBlock | None] = {} if state.marks_done else dict.fromkeys(met)
     ids = [row.id for row in rows if row.id not in gone and (row.id in points or row.id in met)]
     for meeting in _meetings(session, ids):
@@ -304,27 +319,24 @@ def _own_blocks(session: Session, state: Feed, rows: Sequence[Any]) -> dict[int,
     return gone
 
 
-def _met(session: Session, person_id: int, rows: Sequence[Any]) -> set[int]:
+def _met(session: Session, person_id: int, rows: Sequence[KeptRow]) -> set[int]:
     """The meetings that ask nothing more of somebody who has done the campaign's study."""
-    found = session.connection().execute(_DONE, {"person_id": person_id})
-    covered: dict[int, date | None] = dict(found.all())
-    if not covered:
-        return set()
+    covered: dict[int, date] = dict(_DONE.rows(session, person_id=person_id))
     return {
         row.id
         for row in rows
         if row.kind == "study"
         and row.state not in OFF_STATES
-        and is_met(row.starts_at, covered.get(row.campaign_id))
+        and is_met(instant_of(row.starts), covered.get(row.campaign_id or 0))
     }
 
 
 def _points(session: Session, person_id: int) -> dict[int, MeetingPoint]:
     """At which point of a meeting the member is expected, where a meeting has several."""
-    asked = {"person_id": person_id}
-    if session.connection().execute(_HAS_POINTS, asked).first() is None:
+    if not _HAS_POINTS.rows(session, person_id=person_id):
         return {}
-    return {point.meeting_id: point for point in session.scalars(_POINTS, asked)}
+    found = session.scalars(_POINTS, {"person_id": person_id})
+    return {point.meeting_id: point for point in found}
 
 
 def _renew(ids: Sequence[int]) -> None:
@@ -350,37 +362,23 @@ def _meetings(session: Session, ids: Sequence[int]) -> list[Meeting]:
     return found
 
 
-def _sums(session: Session, state: Feed) -> Select[Any]:
+def _sums(session: Session, state: Feed) -> Any:
     """What tells one state of a feed from every other, and when it last changed."""
     if state.kind == "unit":
-        return _summed(unit_meetings(session, state.subject_id, state.asked_at), null())
-    return _kept_sums(state.kind)
+        asked = _summed(unit_meetings(session, state.subject_id, state.asked_at), null())
+        return session.connection().execute(asked, _bounds(state)).one()
+    return Sums(*_KEPT_SUMS[state.kind].rows(session, **_bounds(state))[0])
 
 
-def _kept_rows(session: Session, state: Feed) -> Sequence[Any]:
+def _kept_rows(session: Session, state: Feed) -> list[KeptRow]:
     """The kept bytes of the feed's events with their revision, the last ones first."""
     if state.kind == "unit":
         chosen = unit_meetings(session, state.subject_id, state.asked_at)
         asked = _shown(chosen, *_kept_columns(state.is_neutral))
-    else:
-        asked = _kept_events(state.kind, state.is_neutral)
-    return session.connection().execute(asked, _bounds(state)).all()
-
-
-@cache
-def _kept_sums(kind: str) -> Select[Any]:
-    """The sums, written once a kind: putting them together costs as much as asking them."""
-    if kind != "member":
-        return _summed(_CHOSEN[kind](), null())
-    list_at = select(func.max(func.coalesce(Invitation.removed_at, Invitation.created_at))).where(
-        Invitation.person_id == bindparam("subject_id")
-    )
-    return _summed(_member_meetings(), list_at.scalar_subquery())
-
-
-@cache
-def _kept_events(kind: str, is_neutral: bool) -> Select[Any]:
-    return _shown(_CHOSEN[kind](), *_kept_columns(is_neutral))
+        found = session.connection().execute(asked, _bounds(state)).all()
+        return [KeptRow._make(row) for row in found]
+    statement = _KEPT_EVENTS[state.kind, state.is_neutral]
+    return [KeptRow._make(row) for row in statement.rows(session, **_bounds(state))]
 
 
 def _summed(chosen: Select[int], list_at: Any) -> Select[Any]:
@@ -394,7 +392,7 @@ def _summed(chosen: Select[int], list_at: Any) -> Select[Any]:
         func.sum(number * number),
         func.sum(one.c.sequence),
         func.sum(extract("epoch", one.c.modified_at)),
-        func.sum(case((one.c.state.in_(OFF_STATES), number), else_=0)),
+        func.sum(case((one.c.state.in_(_written(OFF_STATES)), number), else_=0)),
         func.max(one.c.modified_at).label("modified_at"),
         list_at.label("list_at"),
     ).select_from(one)
@@ -406,11 +404,11 @@ def _shown(chosen: Select[int], *columns: Any) -> Select[Any]:
         select(*columns)
         .where(
             Meeting.id.in_(chosen),
-            Meeting.state.in_(SHOWN_STATES),
+            Meeting.state.in_(_written(SHOWN_STATES)),
             Meeting.starts_at >= bindparam("first"),
             Meeting.starts_at < bindparam("last"),
             or_(
-                Meeting.state.not_in(OFF_STATES),
+                Meeting.state.not_in(_written(OFF_STATES)),
                 Meeting.starts_at >= bindparam("cancelled_since"),
             ),
         )
@@ -419,17 +417,25 @@ def _shown(chosen: Select[int], *columns: Any) -> Select[Any]:
     )
 
 
+def _written(values: Sequence[str]) -> list[Any]:
+    """A list that stands in the statement as it is, so that the statement is written down once."""
+    return [literal(one) for one in values]
+
+
 def _kept_columns(is_neutral: bool) -> tuple[Any, ...]:
+    """The columns of a `KeptRow`, as the database holds them: hundreds are read for one answer, and
+    making moments and choices of them costs more than asking for them."""
+    kept = Meeting.neutral_block if is_neutral else Meeting.calendar_block
     return (
         Meeting.id,
         Meeting.uid,
-        Meeting.kind,
+        type_coerce(Meeting.kind, NullType()),
         Meeting.campaign_id,
         Meeting.sequence,
-        Meeting.modified_at,
-        Meeting.starts_at,
-        Meeting.state,
-        (Meeting.neutral_block if is_neutral else Meeting.calendar_block).label("kept"),
+        cast(Meeting.modified_at, Text),
+        cast(Meeting.starts_at, Text),
+        type_coerce(Meeting.state, NullType()),
+        type_coerce(kept, NullType()),
     )
 
 
@@ -460,10 +466,29 @@ def _venue_meetings() -> Select[int]:
     )
 
 
+def _events_of(kind: str, is_neutral: bool, _dialect: str) -> Select[Any]:
+    return _shown(_CHOSEN[kind](), *_kept_columns(is_neutral))
+
+
+def _sums_of(kind: str, _dialect: str) -> Select[Any]:
+    if kind != "member":
+        return _summed(_CHOSEN[kind](), null())
+    list_at = select(func.max(func.coalesce(Invitation.removed_at, Invitation.created_at))).where(
+        Invitation.person_id == bindparam("subject_id")
+    )
+    return _summed(_member_meetings(), list_at.scalar_subquery())
+
+
 _CHOSEN: Mapping[str, Callable[[], Select[int]]] = {
     "member": _member_meetings,
     "speaker": _speaker_meetings,
     "venue": _venue_meetings,
+}
+_KEPT_SUMS = {kind: Prepared(partial(_sums_of, kind)) for kind in _CHOSEN}
+_KEPT_EVENTS = {
+    (kind, is_neutral): Prepared(partial(_events_of, kind, is_neutral))
+    for kind in _CHOSEN
+    for is_neutral in (False, True)
 }
 
 

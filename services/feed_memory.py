@@ -11,6 +11,7 @@ from typing import Any
 
 from rules.days import local_day
 from services.feed_meetings import Feed
+from services.feed_tokens import TokenRow
 from services.office import office
 
 MOST = 20_000
@@ -26,13 +27,13 @@ _minute: list[int] = [0]
 _known: dict[str, tuple[tuple[Any, ...], Feed]] = {}
 
 
-def remembered(row: Any, now: datetime) -> Feed | None:
+def remembered(row: TokenRow, now: datetime) -> Feed | None:
     """The feed's state as it was found before, unless something may have changed since."""
     mark, state = _known.get(row.token_hash, ((), None))
     return state if mark == _mark(row, now) else None
 
 
-def remember(row: Any, state: Feed, now: datetime) -> None:
+def remember(row: TokenRow, state: Feed, now: datetime) -> None:
     """Keep a state, if nothing was written down in the last minute."""
     if row.newest_at is not None and row.newest_at > now - SETTLED:
         return
@@ -41,15 +42,30 @@ def remember(row: Any, state: Feed, now: datetime) -> None:
     _known[row.token_hash] = (_mark(row, now), state)
 
 
-def _mark(row: Any, now: datetime) -> tuple[Any, ...]:
+def _mark(row: TokenRow, now: datetime) -> tuple[Any, ...]:
     return (*row, local_day(now), office().mail_from)
+
+
+def is_known(hashed: str) -> bool:
+    """Whether anything is remembered of this address, right or not."""
+    return hashed in _known
 
 
 def is_hurried(hashed: str, now: datetime) -> bool:
     """Whether this address was asked for more often in this minute than anybody needs."""
+    _begin_minute(now)
+    _asks[hashed] = _asks.get(hashed, 0) + 1
+    return _asks[hashed] > MOST_ASKS_A_MINUTE
+
+
+def is_at_its_limit(hashed: str, now: datetime) -> bool:
+    """Whether the next ask of this address in this minute is one too many; counts none."""
+    _begin_minute(now)
+    return _asks.get(hashed, 0) >= MOST_ASKS_A_MINUTE
+
+
+def _begin_minute(now: datetime) -> None:
     minute = int(now.timestamp()) // 60
     if _minute[0] != minute or len(_asks) >= MOST:
         _minute[0] = minute
         _asks.clear()
-    _asks[hashed] = _asks.get(hashed, 0) + 1
-    return _asks[hashed] > MOST_ASKS_A_MINUTE

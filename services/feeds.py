@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
@@ -11,24 +10,17 @@ from sqlalchemy.orm import Session
 from gateways.calendar import checked_feed, feed
 from gateways.feed_store import FeedStore
 from gateways.feed_store import KeptFeed as KeptFeed
-from models import FeedToken, Membership, Person, Speaker, Unit, Venue
+from models import FeedToken, Membership, Person, Speaker, Unit, Venue, db
 from rules.calendar import ALARM_MINUTES
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound
 from services import access, audit
-from services.feed_meetings import (
-    NAME,
-    TOKEN,
-    Feed,
-    blocks_of,
-    kind_of,
-    state_of,
-    titles_are_neutral,
-)
-from services.feed_memory import is_hurried, remember, remembered
+from services.feed_meetings import NAME, Feed, blocks_of, state_of
+from services.feed_memory import is_at_its_limit, is_hurried, is_known, remember, remembered
+from services.feed_tokens import TokenRow, kind_of, titles_are_neutral, token_row
 from services.letters import calendar_object, person_guest
-from services.meeting_facts import OFF_STATES, keep_blocks, kept_block, organizer_of
+from services.meeting_facts import OFF_STATES, organizer_of, written_block
 from services.office import office
 from services.settings import setting_text
 from services.tokens import new_token, token_hash
@@ -75,13 +67,41 @@ def feed_state(token: str, *, kind: str, now: datetime) -> Feed:
     if row is None or kind_of(row)[0] != kind:
         raise _unknown_feed()
     if row.last_used_on != local_day(now):
-        with suppress(*DATABASE_FAILURES), writing() as session:
-            session.get_one(FeedToken, row.id).last_used_on = local_day(now)
+        with suppress(*DATABASE_FAILURES):
+            row = _note_use(row, local_day(now))
     state = remembered(row, now)
     if state is None:
         state = state_of(reading(), row, now)
         remember(row, state, now)
     return state
+
+
+def _note_use(row: TokenRow, on: date) -> TokenRow:
+    with writing() as session:
+        session.get_one(FeedToken, row.id).last_used_on = on
+    return row._replace(last_used_on=on)
+
+
+def settled_state(token: str, *, kind: str, now: datetime) -> Feed | None:
+    """Give the state of a feed that was asked for today already and cannot have changed since.
+
+    One look-up over a connection of its own, without a session; None whenever there is any doubt,
+    also for an address that asks all the time. Who answers by it notes the ask: `note_ask`.
+    """
+    hashed = token_hash(token)
+    if not is_known(hashed) or is_at_its_limit(hashed, now):
+        return None
+    with db.engine.connect() as connection:
+        row = token_row(connection, hashed)
+    if row is None or row.last_used_on != local_day(now):
+        return None
+    state = remembered(row, now)
+    return state if state is not None and state.kind == kind else None
+
+
+def note_ask(state: Feed, *, now: datetime) -> None:
+    """Count an ask that was answered by `settled_state` alone."""
+    is_hurried(state.token_hash, now)
 
 
 def feed_content(state: Feed) -> bytes:
@@ -235,11 +255,7 @@ def invitation_object(
     meeting = access.meeting_for(session, by, meeting_id, local_day(now))
     organizer = organizer_of(session)
     if member_code is None:
-        keep_blocks(meeting, organizer)
-        block = kept_block(meeting, organizer, meeting.calendar_block)
-        session.rollback()
-        assert block is not None
-        return checked_feed(feed(NAME, [block]), 1)
+        return checked_feed(feed(NAME, [written_block(meeting, organizer)]), 1)
     person = session.scalar(select(Person).where(Person.code == member_code))
     if person is None:
         raise NotFound(N_("Không có đảng viên mã “%(code)s”."), code=member_code)
@@ -249,8 +265,8 @@ def invitation_object(
     return calendar_object(session, meeting, guest, address, cancel=cancel, stamp=now)
 
 
-def _token_row(hashed: str) -> Any:
-    return reading().connection().execute(TOKEN, {"token_hash": hashed}).one_or_none()
+def _token_row(hashed: str) -> TokenRow | None:
+    return token_row(reading().connection(), hashed)
 
 
 def _store() -> FeedStore:

@@ -1,15 +1,13 @@
 """What calendars say about a meeting: its facts from the rows, and the kept bytes of its event."""
 
 import hashlib
-import struct
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block
+from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block, sortable
 from models import Meeting, MeetingPoint
 from rules.calendar import MeetingFacts, clean_line, neutral, next_last_modified
 from services.office import office
@@ -22,24 +20,6 @@ KIND_NAMES = {
     "cell": "Sinh hoạt chi bộ",
 }
 OFF_STATES = ("cancelled", "not_held")
-# Of which office, revision and state the kept bytes are; plain numbers, since every joining of a
-# feed compares two hundred of them.
-_STAMP = struct.Struct(">8sIqq?")
-
-
-class Revision(Protocol):
-    """What tells one revision of a meeting from the next: a meeting, or those columns of its row."""
-
-    @property
-    def uid(self) -> str: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def modified_at(self) -> datetime: ...
-    @property
-    def starts_at(self) -> datetime: ...
-    @property
-    def state(self) -> str: ...
 
 
 def facts_of(meeting: Meeting, point: MeetingPoint | None = None) -> MeetingFacts:
@@ -86,7 +66,7 @@ def organizer_of(session: Session) -> Organizer:
 
 def keep_blocks(meeting: Meeting, organizer: Organizer) -> None:
     """Serialise the meeting's event once, with its title and without, and keep the bytes."""
-    stamp = _stamp(meeting, organizer)
+    stamp = _stamp_of(meeting, organizer)
     facts = facts_of(meeting)
     meeting.calendar_block = stamp + event_block(facts, organizer).content
     meeting.neutral_block = stamp + event_block(neutral(facts), organizer).content
@@ -102,35 +82,47 @@ def reword(session: Session, chosen: Select[int], now: datetime) -> None:
         meeting.modified_at = next_last_modified(meeting.modified_at, now)
 
 
-def kept_block(revision: Revision, organizer: Organizer, kept: bytes | None) -> EventBlock | None:
-    """Give kept bytes if they are of the meeting's present revision and office, else None."""
-    if not kept or kept[: _STAMP.size] != _stamp(revision, organizer):
+def kept_block(
+    office: bytes,
+    uid: str,
+    sequence: int,
+    modified: str,
+    starts: str,
+    state: str,
+    kept: bytes | None,
+) -> EventBlock | None:
+    """Give kept bytes if they are of this revision and this `office_stamp`, else None.
+
+    The moments are `sortable` words, or longer ones that begin so; every joining of a feed asks this
+    of hundreds of meetings.
+    """
+    stamp = _stamp(office, sequence, modified, starts, state)
+    if kept is None or not kept.startswith(stamp):
         return None
-    return EventBlock(revision.starts_at, revision.uid, kept[_STAMP.size :])
+    return EventBlock(starts[:19], uid, kept[len(stamp) :])
 
 
-def point_block(
-    meeting: Meeting, point: MeetingPoint, organizer: Organizer, *, is_neutral: bool
-) -> EventBlock:
-    """Serialise the event as the people of one point see it; these are few and not kept."""
-    facts = facts_of(meeting, point)
-    return event_block(neutral(facts) if is_neutral else facts, organizer)
+def written_block(meeting: Meeting, organizer: Organizer) -> EventBlock:
+    """Serialise the event as all see it."""
+    return event_block(facts_of(meeting), organizer)
 
 
-def _stamp(meeting: Revision, organizer: Organizer) -> bytes:
-    return _STAMP.pack(
-        _office_stamp(organizer),
-        meeting.sequence,
-        int(meeting.modified_at.timestamp()),
-        int(meeting.starts_at.timestamp()),
-        meeting.state in OFF_STATES,
-    )
+def _stamp_of(meeting: Meeting, organizer: Organizer) -> bytes:
+    modified, starts = sortable(meeting.modified_at), sortable(meeting.starts_at)
+    return _stamp(office_stamp(organizer), meeting.sequence, modified, starts, meeting.state)
+
+
+def _stamp(office: bytes, sequence: int, modified: str, starts: str, state: str) -> bytes:
+    """Say of which office, revision and state kept bytes are: one line before them."""
+    off = "off" if state in OFF_STATES else "on"
+    return office + f" {sequence} {modified[:19]} {starts[:19]} {off}\n".encode()
 
 
 @lru_cache(maxsize=16)
-def _office_stamp(organizer: Organizer) -> bytes:
+def office_stamp(organizer: Organizer) -> bytes:
+    """Say in whose name, and by which version of the code, events are written."""
     written = f"{BLOCK_VERSION}|{organizer.address}|{organizer.name}"
-    return hashlib.sha256(written.encode()).digest()[:8]
+    return hashlib.sha256(written.encode()).hexdigest()[:16].encode()
 
 
 def _description(meeting: Meeting) -> str:

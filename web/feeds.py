@@ -23,10 +23,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from wtforms import BooleanField, SelectField
 
-from rules.calendar import PLAIN_AGENTS, takes_packed
+from rules.calendar import PLAIN_AGENTS
 from rules.refusals import N_, NotFound
 from services import feeds
 from services.feeds import KeptFeed
+from web.feed_polls import holds, sends_packed, tag_of, validators
 from web.fields import choices, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
@@ -101,8 +102,9 @@ def _answer(token: str, kind: str) -> Response:
         return _again(hurried)
     try:
         state = feeds.feed_state(token, kind=kind, now=now())
-        packs = takes_packed(request.user_agent.string, state.plain_agents)
-        return _told(state.etag, state.modified_at, packs, lambda: feeds.feed_content(state))
+        return _told(
+            state.etag, state.modified_at, state.plain_agents, lambda: feeds.feed_content(state)
+        )
     except NotFound:
         return Response("Not found\n", 404, content_type=PLAIN)
     except Exception:
@@ -114,36 +116,32 @@ def _answer(token: str, kind: str) -> Response:
 
 
 def _again(kept: KeptFeed) -> Response:
-    packs = takes_packed(request.user_agent.string, PLAIN_AGENTS)
-    return _told(kept.etag, kept.modified_at, packs, lambda: kept.content)
+    return _told(kept.etag, kept.modified_at, PLAIN_AGENTS, lambda: kept.content)
 
 
 def _told(
-    state_tag: str, modified_at: datetime, may_pack: bool, content: Callable[[], bytes]
+    state_tag: str, modified_at: datetime, plain_agents: str, content: Callable[[], bytes]
 ) -> Response:
-    packs = may_pack and request.accept_encodings["gzip"] > 0
-    etag = f"{state_tag}-gz" if packs else state_tag
-    if _is_known(etag, modified_at):
+    accepts = request.headers.get("Accept-Encoding", "")
+    packed = sends_packed(request.user_agent.string, accepts, plain_agents)
+    tag = tag_of(state_tag, packed=packed)
+    if _is_known(tag, modified_at):
         response = Response(status=304)
     else:
         body = content()
-        response = Response(gzip.compress(body, 6, mtime=0) if packs else body)
+        response = Response(gzip.compress(body, 6, mtime=0) if packed else body)
         response.content_type = "text/calendar; charset=utf-8"
         response.headers["Content-Disposition"] = 'inline; filename="lich.ics"'
-        if packs:
+        if packed:
             response.headers["Content-Encoding"] = "gzip"
-    response.set_etag(etag)
-    response.last_modified = modified_at
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.update(validators(tag, modified_at))
     return response
 
 
-def _is_known(etag: str, modified_at: datetime) -> bool:
+def _is_known(tag: str, modified_at: datetime) -> bool:
     """Whether the client holds this already; If-None-Match outranks the date (RFC 9110 13.2.2)."""
     if "If-None-Match" in request.headers:
-        known = request.if_none_match
-        return known.contains_weak(etag) or known.star_tag
+        return holds(request.headers["If-None-Match"], tag)
     try:
         since = parsedate_to_datetime(request.headers.get("If-Modified-Since", ""))
     except (TypeError, ValueError):

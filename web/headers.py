@@ -1,0 +1,25 @@
+"""The headers by which browsers protect every answer."""
+
+import secrets
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def new_nonce() -> str:
+    """What one answer's own script carries, drawn anew for each."""
+    return secrets.token_urlsafe(16)
+
+
+def protective_headers(nonce: str | None = None) -> dict[str, str]:
+    """Give what every answer says unless its page says it otherwise."""
+    return {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(nonce=nonce or new_nonce()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
