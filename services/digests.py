@@ -17,7 +17,7 @@ from rules.days import local_day
 from rules.refusals import N_
 from services import outbox
 from services.clock import first_run
-from services.feed_meetings import unit_meetings
+from services.feed_choice import unit_meetings
 from services.meeting_facts import facts_of, organizer_of
 from services.office import office
 from services.settings import setting_flag

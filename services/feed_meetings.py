@@ -1,31 +1,18 @@
-"""Which meetings each kind of feed carries, in what state the whole stands, and its events' bytes."""
+"""In what state a feed stands as a whole, and the bytes of its events."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Select,
-    Text,
     bindparam,
-    case,
-    cast,
-    extract,
-    func,
     inspect,
-    literal,
-    null,
-    or_,
     select,
-    type_coerce,
 )
 from sqlalchemy.orm import Session, joinedload, selectinload
-from sqlalchemy.types import NullType
 
 from gateways.calendar import (
     BLOCK_VERSION,
@@ -43,21 +30,16 @@ from models import (
     Meeting,
     MeetingPoint,
     MeetingSpeaker,
-    MeetingUnit,
     RollEntry,
-    UnitParent,
 )
 from rules.calendar import (
-    CANCELLED_DAYS,
-    FEED_EVENTS,
     FEED_OCTETS,
     done,
     feed_window,
     is_met,
     neutral,
 )
-from rules.days import local_day
-from services import access
+from services.feed_choice import Choice, KeptRow, kept_rows, sums
 from services.feed_tokens import TokenRow, kind_of, titles_are_neutral
 from services.meeting_facts import (
     OFF_STATES,
@@ -72,7 +54,6 @@ from services.prepared import Prepared
 from services.settings import settings_of
 from services.transaction import DATABASE_FAILURES, writing
 
-SHOWN_STATES = ("published", "held", *OFF_STATES)
 NAME = "Lịch học tập"
 _CHOICES = (
     "feed_days_back",
@@ -110,34 +91,6 @@ _POINTS = (
 )
 
 
-class KeptRow(NamedTuple):
-    """One event's kept bytes and what they must be of; the moments are the database's own words for
-    an instant in UTC, whose first 19 characters sort."""
-
-    id: int
-    uid: str
-    kind: str
-    campaign_id: int | None
-    sequence: int
-    modified: str
-    starts: str
-    state: str
-    kept: bytes | None
-
-
-class Sums(NamedTuple):
-    """What the revisions of a feed's meetings add up to, and when they and the list last changed."""
-
-    events: int
-    ids: Any
-    squares: Any
-    sequences: Any
-    moments: Any
-    off: Any
-    modified_at: datetime | None
-    list_at: datetime | None
-
-
 @dataclass(frozen=True)
 class Feed:
     """A feed's state without its bytes: enough to answer 304, and to build them if asked.
@@ -163,6 +116,11 @@ class Feed:
     modified_at: datetime
 
     @property
+    def choice(self) -> Choice:
+        """Which meetings it carries."""
+        return Choice(self.kind, self.subject_id, self.window, self.asked_at)
+
+    @property
     def person_id(self) -> int | None:
         """The member whose feed it is, if it is a member's."""
         return self.subject_id if self.kind == "member" else None
@@ -175,7 +133,7 @@ def state_of(session: Session, row: TokenRow, now: datetime) -> Feed:
     only rise, so that any change, and any other choice of meetings, gives other sums.
     """
     state = _feed_of(row, settings_of(session, _CHOICES), now)
-    sums = _sums(session, state)
+    found = sums(session, state.choice)
     told = (
         BLOCK_VERSION,
         FEED_OCTETS,
@@ -187,10 +145,10 @@ def state_of(session: Session, row: TokenRow, now: datetime) -> Feed:
         row.covered_campaigns,
         row.covered_days,
     )
-    moments = [row.created_at, row.chosen_at, sums.modified_at, sums.list_at]
+    moments = [row.created_at, row.chosen_at, found.modified_at, found.list_at]
     return replace(
         state,
-        etag=hashlib.sha256(repr((*told, state.organizer, *sums)).encode()).hexdigest()[:32],
+        etag=hashlib.sha256(repr((*told, state.organizer, *found)).encode()).hexdigest()[:32],
         modified_at=max(one for one in moments if one).astimezone(UTC).replace(microsecond=0),
     )
 
@@ -223,13 +181,13 @@ def blocks_of(session: Session, state: Feed) -> list[EventBlock]:
 
     Events whose kept bytes are of an older revision are written anew and kept.
     """
-    rows = _kept_rows(session, state)
+    rows = kept_rows(session, state.choice, is_neutral=state.is_neutral)
     kept = _known_blocks(state, rows)
     if stale := [row.id for row, block in zip(rows, kept, strict=True) if block is None]:
         session.rollback()
         with suppress(*DATABASE_FAILURES):  # somebody writes for long: this answer needs no writing
             _renew(stale)
-        rows = _kept_rows(session, state)
+        rows = kept_rows(session, state.choice, is_neutral=state.is_neutral)
         kept = _known_blocks(state, rows)
         if unkept := [row.id for row, block in zip(rows, kept, strict=True) if block is None]:
             fresh = _unkept_blocks(session, state, unkept)
@@ -360,160 +318,3 @@ def _meetings(session: Session, ids: Sequence[int]) -> list[Meeting]:
             )
         )
     return found
-
-
-def _sums(session: Session, state: Feed) -> Any:
-    """What tells one state of a feed from every other, and when it last changed."""
-    if state.kind == "unit":
-        asked = _summed(unit_meetings(session, state.subject_id, state.asked_at), null())
-        return session.connection().execute(asked, _bounds(state)).one()
-    return Sums(*_KEPT_SUMS[state.kind].rows(session, **_bounds(state))[0])
-
-
-def _kept_rows(session: Session, state: Feed) -> list[KeptRow]:
-    """The kept bytes of the feed's events with their revision, the last ones first."""
-    if state.kind == "unit":
-        chosen = unit_meetings(session, state.subject_id, state.asked_at)
-        asked = _shown(chosen, *_kept_columns(state.is_neutral))
-        found = session.connection().execute(asked, _bounds(state)).all()
-        return [KeptRow._make(row) for row in found]
-    statement = _KEPT_EVENTS[state.kind, state.is_neutral]
-    return [KeptRow._make(row) for row in statement.rows(session, **_bounds(state))]
-
-
-def _summed(chosen: Select[int], list_at: Any) -> Select[Any]:
-    one = _shown(
-        chosen, Meeting.id, Meeting.sequence, Meeting.modified_at, Meeting.state
-    ).subquery()
-    number = cast(one.c.id, BigInteger)
-    return select(
-        func.count().label("events"),
-        func.sum(number),
-        func.sum(number * number),
-        func.sum(one.c.sequence),
-        func.sum(extract("epoch", one.c.modified_at)),
-        func.sum(case((one.c.state.in_(_written(OFF_STATES)), number), else_=0)),
-        func.max(one.c.modified_at).label("modified_at"),
-        list_at.label("list_at"),
-    ).select_from(one)
-
-
-def _shown(chosen: Select[int], *columns: Any) -> Select[Any]:
-    """The meetings a feed carries, the last ones first when there are too many."""
-    return (
-        select(*columns)
-        .where(
-            Meeting.id.in_(chosen),
-            Meeting.state.in_(_written(SHOWN_STATES)),
-            Meeting.starts_at >= bindparam("first"),
-            Meeting.starts_at < bindparam("last"),
-            or_(
-                Meeting.state.not_in(_written(OFF_STATES)),
-                Meeting.starts_at >= bindparam("cancelled_since"),
-            ),
-        )
-        .order_by(Meeting.starts_at.desc(), Meeting.id)
-        .limit(FEED_EVENTS)
-    )
-
-
-def _written(values: Sequence[str]) -> list[Any]:
-    """A list that stands in the statement as it is, so that the statement is written down once."""
-    return [literal(one) for one in values]
-
-
-def _kept_columns(is_neutral: bool) -> tuple[Any, ...]:
-    """The columns of a `KeptRow`, as the database holds them: hundreds are read for one answer, and
-    making moments and choices of them costs more than asking for them."""
-    kept = Meeting.neutral_block if is_neutral else Meeting.calendar_block
-    return (
-        Meeting.id,
-        Meeting.uid,
-        type_coerce(Meeting.kind, NullType()),
-        Meeting.campaign_id,
-        Meeting.sequence,
-        cast(Meeting.modified_at, Text),
-        cast(Meeting.starts_at, Text),
-        type_coerce(Meeting.state, NullType()),
-        type_coerce(kept, NullType()),
-    )
-
-
-def _bounds(state: Feed) -> dict[str, Any]:
-    first, last = state.window
-    bounds: dict[str, Any] = {"first": first, "last": last}
-    bounds["cancelled_since"] = feed_window(state.asked_at, CANCELLED_DAYS, 0)[0]
-    return bounds if state.kind == "unit" else bounds | {"subject_id": state.subject_id}
-
-
-def _member_meetings() -> Select[int]:
-    return select(Invitation.meeting_id).where(
-        Invitation.person_id == bindparam("subject_id"), Invitation.removed_at.is_(None)
-    )
-
-
-def _speaker_meetings() -> Select[int]:
-    return select(MeetingSpeaker.meeting_id).where(
-        MeetingSpeaker.speaker_id == bindparam("subject_id")
-    )
-
-
-def _venue_meetings() -> Select[int]:
-    """What takes up a venue, as the place of the meeting or of one of its points."""
-    points = select(MeetingPoint.meeting_id).where(MeetingPoint.venue_id == bindparam("subject_id"))
-    return select(Meeting.id).where(
-        or_(Meeting.venue_id == bindparam("subject_id"), Meeting.id.in_(points))
-    )
-
-
-def _events_of(kind: str, is_neutral: bool, _dialect: str) -> Select[Any]:
-    return _shown(_CHOSEN[kind](), *_kept_columns(is_neutral))
-
-
-def _sums_of(kind: str, _dialect: str) -> Select[Any]:
-    if kind != "member":
-        return _summed(_CHOSEN[kind](), null())
-    list_at = select(func.max(func.coalesce(Invitation.removed_at, Invitation.created_at))).where(
-        Invitation.person_id == bindparam("subject_id")
-    )
-    return _summed(_member_meetings(), list_at.scalar_subquery())
-
-
-_CHOSEN: Mapping[str, Callable[[], Select[int]]] = {
-    "member": _member_meetings,
-    "speaker": _speaker_meetings,
-    "venue": _venue_meetings,
-}
-_KEPT_SUMS = {kind: Prepared(partial(_sums_of, kind)) for kind in _CHOSEN}
-_KEPT_EVENTS = {
-    (kind, is_neutral): Prepared(partial(_events_of, kind, is_neutral))
-    for kind in _CHOSEN
-    for is_neutral in (False, True)
-}
-
-
-def unit_meetings(session: Session, unit_id: int, now: datetime) -> Select[int]:
-    """What a unit or one below it organises, and what invites it, one below it or one above it."""
-    on = local_day(now)
-    below = access.subtree({unit_id}, on)
-    inviting = select(MeetingUnit.meeting_id).where(
-        or_(
-            MeetingUnit.unit_id.in_(below),
-            MeetingUnit.unit_id.in_(_units_above(session, unit_id, on)),
-        )
-    )
-    return select(Meeting.id).where(or_(Meeting.organiser_id.in_(below), Meeting.id.in_(inviting)))
-
-
-def _units_above(session: Session, unit_id: int, on: date) -> list[int]:
-    above: list[int] = []
-    level: int | None = unit_id
-    while level is not None and level not in above:
-        level = session.scalar(
-            select(UnitParent.parent_id).where(
-                UnitParent.unit_id == level, access.on_day(UnitParent, on)
-            )
-        )
-        if level is not None:
-            above.append(level)
-    return above

@@ -22,8 +22,9 @@ from models import (
 from rules.calendar import MeetingFacts
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
-from services import feed_meetings, feeds, meeting_facts
+from services import feed_choice, feed_meetings, feeds, meeting_facts
 from services.feed_meetings import Feed
+from services.prepared import Prepared
 from services.speakers import SpeakerFacts, save_speaker
 from services.transaction import writing
 from services.venues import VenueFacts, save_venue
@@ -390,3 +391,21 @@ def test_a_feed_stays_under_a_megabyte_and_keeps_the_latest(
     assert meetings[0].uid.encode() not in cut.replace(b"\r\n ", b"")
     assert meetings[2].uid.encode() in cut.replace(b"\r\n ", b"")
     assert faults(cut) == []
+
+
+def test_a_feed_of_too_many_meetings_keeps_the_last_ones(
+    world: World, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meetings = [add_meeting(world, at=NOW + timedelta(days=number)) for number in (3, 1, 2, 4)]
+    for meeting in meetings:
+        publish(meeting, NOW)
+    monkeypatch.setattr(feed_choice, "FEED_EVENTS", 2)
+    # The statements are written down once, with the number that stood there then.
+    for statements in (feed_choice._KEPT_EVENTS, feed_choice._LAST_EVENTS):
+        for form, statement in statements.items():
+            monkeypatch.setitem(statements, form, Prepared(statement._make))
+    monkeypatch.setitem(
+        feed_choice._KEPT_SUMS, "member", Prepared(feed_choice._KEPT_SUMS["member"]._make)
+    )
+    events = Calendar.from_ical(feeds.feed_content(state(token))).events
+    assert [str(one["UID"]) for one in events] == [meetings[0].uid, meetings[3].uid]
