@@ -29,7 +29,7 @@ ZONE = ZoneInfo(ZONE_NAME)
 PRODUCT = "-//Tuyen Huan//Lich hoc tap//VI"
 REFRESH = timedelta(hours=1)
 # Raised when the code writes an event differently: bytes kept under another number are rebuilt.
-BLOCK_VERSION = 2
+BLOCK_VERSION = 3
 _BEGIN = b"BEGIN:VCALENDAR\r\n"
 _END = b"END:VCALENDAR\r\n"
 _EVENT_BEGIN = b"\r\nBEGIN:VEVENT\r\n"

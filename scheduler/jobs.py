@@ -10,6 +10,7 @@ from services import (
     audit_proof,
     clock,
     digests,
+    feed_expiry,
     incoming_replies,
     reminders,
     retention,
@@ -70,6 +71,11 @@ ONCE_A_DAY = (
         "retention",
         Daily(time(3, 20)),
         lambda slot, now: retention.run_daily(slot, now=now),
+    ),
+    Slotted(
+        feed_expiry.JOB,
+        Daily(time(3, 30)),
+        lambda slot, now: feed_expiry.end_unused(slot, now=now),
     ),
     Slotted(
         "warn_of_risk",

@@ -15,7 +15,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from gateways.calendar import (
-    BLOCK_VERSION,
     EventBlock,
     Organizer,
     event_block,
@@ -135,7 +134,7 @@ def state_of(session: Session, row: TokenRow, now: datetime) -> Feed:
     state = _feed_of(row, settings_of(session, _CHOICES), now)
     found = sums(session, state.choice)
     told = (
-        BLOCK_VERSION,
+        office_stamp(state.organizer),
         FEED_OCTETS,
         feed(state.name, ()),
         state.is_neutral,

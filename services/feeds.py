@@ -16,6 +16,7 @@ from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound
 from services import access, audit
+from services.feed_expiry import expires_on, expiry_days
 from services.feed_meetings import NAME, Feed, blocks_of, state_of
 from services.feed_memory import is_at_its_limit, is_hurried, is_known, remember, remembered
 from services.feed_tokens import TokenRow, kind_of, titles_are_neutral, token_row
@@ -41,17 +42,22 @@ class Subscription:
     id: int
     created_at: datetime
     last_used_on: date | None
+    expires_on: date
 
 
 @dataclass(frozen=True)
 class OwnFeed:
-    """A subscription as its holder sees it: its address, its name and what is chosen."""
+    """A subscription as its holder sees it: its address, its name and what is chosen.
+
+    It ends when nothing has fetched it for `expiry_days`.
+    """
 
     url: str
     name: str
     kind: str
     alarm_minutes: int | None
     is_neutral: bool
+    expiry_days: int
 
 
 def feed_state(token: str, *, kind: str, now: datetime) -> Feed:
@@ -145,7 +151,8 @@ def own_feed(token: str) -> OwnFeed:
     kind = kind_of(row)[0]
     name = f"{NAME} – {row.owner}" if row.owner else NAME
     neutral = titles_are_neutral(row, setting_text(session, "neutral_titles"))
-    return OwnFeed(_address(kind, token), name, kind, row.alarm_minutes, neutral)
+    address, days = _address(kind, token), expiry_days(session)
+    return OwnFeed(address, name, kind, row.alarm_minutes, neutral, days)
 
 
 def choose(token: str, *, alarm_minutes: int | None, is_neutral: bool, now: datetime) -> None:
@@ -362,4 +369,8 @@ def _alive(session: Session, subject: ColumnElement[bool]) -> list[Subscription]
         .where(subject, FeedToken.revoked_at.is_(None))
         .order_by(FeedToken.created_at)
     )
-    return [Subscription(row.id, row.created_at, row.last_used_on) for row in rows]
+    days = expiry_days(session)
+    return [
+        Subscription(row.id, row.created_at, row.last_used_on, expires_on(row, days))
+        for row in rows
+    ]

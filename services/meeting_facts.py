@@ -34,11 +34,21 @@ def facts_of(meeting: Meeting, point: MeetingPoint | None = None) -> MeetingFact
         summary=meeting.topic,
         location=point_place(point) if point else place_of(meeting),
         description=_description(meeting),
+        url=page_of(meeting),
         categories=(KIND_NAMES[meeting.kind],),
         cancelled=meeting.state in OFF_STATES,
         online_url=meeting.online_url,
         place_key=_place_key(meeting),
     )
+
+
+def page_of(meeting: Meeting) -> str:
+    """Give the address of the meeting's page, the same in every mail and feed.
+
+    It opens nothing by itself: calendars are shared and forwarded, so no signed link stands in them.
+    Who has no account finds there how to answer and whom to ask.
+    """
+    return f"{office().public_url}/meetings/{meeting.id}" if meeting.id else ""
 
 
 def place_of(meeting: Meeting) -> str:
@@ -83,7 +93,7 @@ def reword(session: Session, chosen: Select[int], now: datetime) -> None:
 
 
 def kept_block(
-    office: bytes,
+    of_office: bytes,
     uid: str,
     sequence: int,
     modified: str,
@@ -96,7 +106,7 @@ def kept_block(
     The moments are `sortable` words, or longer ones that begin so; every joining of a feed asks this
     of hundreds of meetings.
     """
-    stamp = _stamp(office, sequence, modified, starts, state)
+    stamp = _stamp(of_office, sequence, modified, starts, state)
     if kept is None or not kept.startswith(stamp):
         return None
     return EventBlock(starts[:19], uid, kept[len(stamp) :])
@@ -112,16 +122,20 @@ def _stamp_of(meeting: Meeting, organizer: Organizer) -> bytes:
     return _stamp(office_stamp(organizer), meeting.sequence, modified, starts, meeting.state)
 
 
-def _stamp(office: bytes, sequence: int, modified: str, starts: str, state: str) -> bytes:
+def _stamp(of_office: bytes, sequence: int, modified: str, starts: str, state: str) -> bytes:
     """Say of which office, revision and state kept bytes are: one line before them."""
     off = "off" if state in OFF_STATES else "on"
-    return office + f" {sequence} {modified[:19]} {starts[:19]} {off}\n".encode()
+    return of_office + f" {sequence} {modified[:19]} {starts[:19]} {off}\n".encode()
+
+
+def office_stamp(organizer: Organizer) -> bytes:
+    """Say in whose name, at which address, and by which version of the code events are written."""
+    return _office_stamp(organizer, office().public_url)
 
 
 @lru_cache(maxsize=16)
-def office_stamp(organizer: Organizer) -> bytes:
-    """Say in whose name, and by which version of the code, events are written."""
-    written = f"{BLOCK_VERSION}|{organizer.address}|{organizer.name}"
+def _office_stamp(organizer: Organizer, public_url: str) -> bytes:
+    written = f"{BLOCK_VERSION}|{organizer.address}|{organizer.name}|{public_url}"
     return hashlib.sha256(written.encode()).hexdigest()[:16].encode()
 
 

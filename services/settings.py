@@ -110,6 +110,18 @@ SPECS = {
             N_("Bỏ chọn thì những buổi ấy rời khỏi lịch của người đã học."),
         ),
         SettingSpec(
+            "feed_expiry_days",
+            "number",
+            "90",
+            N_("Đường lịch điện thoại hết hạn khi không máy nào tải (ngày)"),
+            N_(
+                "Máy đã thêm lịch tự tải hằng ngày nên không hết hạn. "
+                "Người rời khỏi Đảng bộ thì đường của họ hết hạn ngay đêm ấy."
+            ),
+            30,
+            730,
+        ),
+        SettingSpec(
             "feed_plain_agents",
             "text",
             "Outlook",

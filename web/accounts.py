@@ -1,5 +1,6 @@
 """Signing in and out, one's own account, and the accounts an administrator looks after."""
 
+import re
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ bp = Blueprint("accounts", __name__)
 
 VOUCHED_FOR = timedelta(minutes=15)
 LINK_USED = "link_used_at"
+# What stands in every calendar object: who was invited opens it without an account.
+MEETING_PAGE = re.compile(r"/meetings/\d+")
 ROLE_NAMES = {
     "admin": said(N_("Quản trị viên")),
     "staff": said(N_("Cán bộ của ban")),
@@ -106,7 +109,13 @@ def sign_in_form() -> ResponseReturnValue:
 def _sign_in_page(form: SignInForm, status: int) -> ResponseReturnValue:
     next_address = request.values.get("next", "")
     form.password.flags.required = True
-    return render_template("accounts/sign_in.html", form=form, next_address=next_address), status
+    page = render_template(
+        "accounts/sign_in.html",
+        form=form,
+        next_address=next_address,
+        is_from_calendar=bool(MEETING_PAGE.fullmatch(next_address)),
+    )
+    return page, status
 
 
 @bp.post("/sign-in")

@@ -409,3 +409,51 @@ def test_a_feed_of_too_many_meetings_keeps_the_last_ones(
     )
     events = Calendar.from_ical(feeds.feed_content(state(token))).events
     assert [str(one["UID"]) for one in events] == [meetings[0].uid, meetings[3].uid]
+
+
+def test_an_event_leads_to_its_page_and_to_nothing_secret(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    page = f"http://127.0.0.1:5000/meetings/{meeting.id}"
+    content = feeds.feed_content(state(token))
+    (told,) = Calendar.from_ical(content).events
+    assert (told["URL"], told["SUMMARY"], told["SEQUENCE"]) == (page, "Học tập", 0)
+    assert "CATEGORIES" not in told, "the kind of meeting would say what a neutral title hides"
+    mailed = feeds.invitation_object(meeting.id, now=NOW, by=SYSTEM, member_code="DV001")
+    (told,) = Calendar.from_ical(mailed).events
+    assert told["URL"] == page
+    assert b"/replies/" not in mailed.replace(b"\r\n ", b"")
+    for name in ("CREATED", "LAST-MODIFIED", "DTSTAMP", "ORGANIZER", "UID"):
+        assert name in told, name
+    assert b"COLOR:" in content
+    db.session.get_one(Person, world.people["chi"].id).neutral_titles = False
+    db.session.commit()
+    (told,) = Calendar.from_ical(feeds.feed_content(state(token))).events
+    assert "Học nghị quyết" in feeds.feed_content(state(token)).decode()
+
+
+def test_events_kept_by_an_older_program_are_written_anew_without_a_new_revision(
+    world: World, token: str, db: SQLAlchemy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    before = state(token)
+    now_written = feeds.feed_content(before)
+    with monkeypatch.context() as older:
+        older.setattr(meeting_facts, "BLOCK_VERSION", 2)
+        meeting_facts._office_stamp.cache_clear()
+        with writing() as session:
+            row = session.get_one(Meeting, meeting.id)
+            meeting_facts.keep_blocks(row, meeting_facts.organizer_of(session))
+            assert row.neutral_block is not None
+            row.neutral_block = row.neutral_block.replace(b"URL:", b"X-OLD:")
+            assert b"X-OLD" in row.neutral_block
+        old = state(token)
+    meeting_facts._office_stamp.cache_clear()
+    assert old.etag != before.etag
+    feeds._store().forget(before.token_hash)
+    after = state(token)
+    assert after.etag == before.etag
+    assert feeds.feed_content(after) == now_written

@@ -42,6 +42,19 @@ def test_a_stranger_is_sent_to_sign_in_and_then_on_to_the_page_asked_for(
     assert "an@test.invalid" in client.get("/me").text
 
 
+def test_who_was_invited_and_has_no_account_is_told_how_to_answer(client: FlaskClient) -> None:
+    sent = client.get("/meetings/7")
+    assert sent.status_code == 302
+    shown = client.get(sent.headers["Location"]).get_data(as_text=True)
+    assert "Người được mời không cần tài khoản" in shown
+    for other in (
+        "/sign-in",
+        "/sign-in?next=/meetings/7/edit",
+        "/sign-in?next=//x.example/meetings/7",
+    ):
+        assert "Người được mời" not in client.get(other).get_data(as_text=True)
+
+
 @pytest.mark.parametrize("address", ["//evil.test/", "https://evil.test", "/\\evil.test", "x"])
 def test_signing_in_never_leads_to_another_site(
     client: FlaskClient, world: World, address: str
