@@ -1,6 +1,6 @@
 """Tables of documents, written as WordprocessingML at once: hundreds of rows take no time to set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 NAMESPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -22,11 +22,13 @@ def table_xml(
     size: int,
     aligned: Sequence[str],
     row_height_mm: int = 0,
+    shades: Mapping[tuple[int, int], str] | None = None,
 ) -> str:
     """A table over widths in millimetres: its head repeats on every page, no row breaks.
 
     `aligned` says left, right or center by column; a row of one cell runs over all. Texts are
-    escaped here; what XML cannot hold must be gone already.
+    escaped here; what XML cannot hold must be gone already. `shades` are grounds (RRGGBB) by row
+    and column.
     """
     twips = [round(width * TWIPS_PER_MM) for width in widths]
     room = TIGHT if len(header) >= TIGHT_FROM_COLUMNS else ROOMY
@@ -34,13 +36,24 @@ def table_xml(
     head = _row(header, twips, size, ["center"] * len(header), bold=True, settings="<w:tblHeader/>")
     height = round(row_height_mm * TWIPS_PER_MM)
     tall = f'<w:trHeight w:val="{height}" w:hRule="atLeast"/>' if height else ""
-    body = "".join(_row(row, twips, size, aligned, bold=False, settings=tall) for row in rows)
+    fills = _by_row(shades or {})
+    body = "".join(
+        _row(row, twips, size, aligned, bold=False, settings=tall, fills=fills.get(place))
+        for place, row in enumerate(rows)
+    )
     return (
         f'<w:tbl {NAMESPACE}><w:tblPr><w:tblW w:w="{sum(twips)}" w:type="dxa"/>'
         f'<w:jc w:val="center"/><w:tblBorders>{LINES}</w:tblBorders><w:tblLayout w:type="fixed"/>'
         f'<w:tblCellMar><w:left w:w="{room}" w:type="dxa"/><w:right w:w="{room}" w:type="dxa"/>'
         f"</w:tblCellMar></w:tblPr><w:tblGrid>{grid}</w:tblGrid>{head}{body}</w:tbl>"
     )
+
+
+def _by_row(shades: Mapping[tuple[int, int], str]) -> dict[int, dict[int, str]]:
+    fills: dict[int, dict[int, str]] = {}
+    for (row, column), fill in shades.items():
+        fills.setdefault(row, {})[column] = fill
+    return fills
 
 
 def _row(
@@ -51,18 +64,22 @@ def _row(
     *,
     bold: bool,
     settings: str,
+    fills: Mapping[int, str] | None = None,
 ) -> str:
     if len(values) == 1 and len(widths) > 1:
         cells = _cell(values[0], sum(widths), size, "left", bold=True, span=len(widths))
     else:
         cells = "".join(
-            _cell(value, width, size, align, bold=bold)
-            for value, width, align in zip(values, widths, aligned, strict=True)
+            _cell(value, width, size, align, bold=bold, fill=(fills or {}).get(place, ""))
+            for place, (value, width, align) in enumerate(zip(values, widths, aligned, strict=True))
         )
     return f"<w:tr><w:trPr><w:cantSplit/>{settings}</w:trPr>{cells}</w:tr>"
 
 
-def _cell(value: str, width: int, size: int, align: str, *, bold: bool, span: int = 1) -> str:
+def _cell(
+    value: str, width: int, size: int, align: str, *, bold: bool, span: int = 1, fill: str = ""
+) -> str:
+    shade = f'<w:shd w:val="clear" w:color="auto" w:fill="{fill}"/>' if fill else ""
     over = f'<w:gridSpan w:val="{span}"/>' if span > 1 else ""
     thick = "<w:b/>" if bold else ""
     fonts = f'<w:rFonts w:ascii="{FONT}" w:hAnsi="{FONT}" w:eastAsia="{FONT}" w:cs="{FONT}"/>'
@@ -74,4 +91,4 @@ def _cell(value: str, width: int, size: int, align: str, *, bold: bool, span: in
         f'<w:r>{run}<w:t xml:space="preserve">{escape(text, quote=False)}</w:t></w:r></w:p>'
         for text in value.split("\n")
     )
-    return f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>{over}</w:tcPr>{lines}</w:tc>'
+    return f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>{over}{shade}</w:tcPr>{lines}</w:tc>'

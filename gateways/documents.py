@@ -6,7 +6,7 @@ comes from a file of somebody else: python-docx's own empty document is filled.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
+from gateways.document_charts import Drawn, add_chart
 from gateways.document_tables import table_xml
 from rules.paperwork import party_date
 
@@ -82,6 +83,8 @@ class Grid:
     size: int = TABLE_SIZE
     row_height: int = 0
     """The least height of a row in millimetres: rows to sign in need room."""
+    shades: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """Grounds by (row, column), as six hexadecimal digits."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ class Picture:
     content: bytes
     width: int
     alternative: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart over the whole width of the text, so many millimetres high."""
+
+    chart: Drawn
+    height: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class PageBreak:
     """What follows begins on a new page."""
 
 
-Block = Text | Grid | Picture | Blank | PageBreak
+Block = Text | Grid | Picture | Drawing | Blank | PageBreak
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,12 @@ def _usable_width(paper: Paper) -> float:
     return width - paper.letterhead.left - paper.letterhead.right
 
 
+def _usable_height(paper: Paper) -> float:
+    """Less a line, so that what heads or follows a full-page drawing does not push it away."""
+    height = A4_WIDTH if paper.landscape else A4_HEIGHT
+    return height - paper.letterhead.top - paper.letterhead.bottom - 10
+
+
 def _write_head(document: Any, paper: Paper) -> None:
     """Left who issues, with a star and the number; right the motto, a line, place and day."""
     head, width = paper.letterhead, _usable_width(paper)
@@ -267,6 +284,10 @@ def _write_block(document: Any, paper: Paper, block: Block) -> None:
         document.add_picture(io.BytesIO(block.content), width=Mm(block.width))
         document.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
         document.inline_shapes[-1]._inline.docPr.set("descr", block.alternative)
+    elif isinstance(block, Drawing):
+        tallest = _usable_height(paper)
+        height = min(block.height, tallest)
+        add_chart(document, block.chart, width=_usable_width(paper), height=height)
     elif isinstance(block, Blank):
         for _line_number in range(block.lines):
             dots = _line(document, "\t", after=6)
@@ -291,6 +312,7 @@ def _write_grid(document: Any, paper: Paper, grid: Grid) -> None:
         size=grid.size,
         aligned=aligned,
         row_height_mm=grid.row_height,
+        shades=grid.shades,
     )
     after = _line(document, "", size=6)
     after._p.addprevious(parse_xml(table))

@@ -29,12 +29,16 @@ class Figure:
         return max(self.need - self.covered, 0)
 
     @property
+    def tenths(self) -> int | None:
+        """Tenths of a percent, cut and not rounded: 975 for 4826 of 4947; None for nobody."""
+        return self.covered * 1000 // self.eligible if self.eligible else None
+
+    @property
     def percent(self) -> str | None:
         """One decimal, cut and not rounded: "97.5"; None when there is nobody to count."""
-        if self.eligible == 0:
+        if self.tenths is None:
             return None
-        tenths = self.covered * 1000 // self.eligible
-        return f"{tenths // 10}.{tenths % 10}"
+        return f"{self.tenths // 10}.{self.tenths % 10}"
 
     @property
     def met(self) -> bool | None:
@@ -303,6 +307,16 @@ def gap(figure: Figure | MemberFigure | HouseholdFigure, seats_planned: int, day
     """
     can_close = figure.short == 0 or (days_left >= 0 and seats_planned >= figure.short)
     return Gap(figure.short, seats_planned, days_left, can_close)
+
+
+def pace_needed(figure: Figure | MemberFigure | HouseholdFigure, days_left: int) -> int | None:
+    """How many a day reach the target by the deadline; None when it is met or no day is left.
+
+    `days_left` as in `gap`: tomorrow is the first day that can help, the deadline's own the last.
+    """
+    if figure.short == 0 or days_left <= 0:
+        return None
+    return -(-figure.short // days_left)
 
 
 def roll_as_of(

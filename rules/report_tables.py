@@ -50,7 +50,10 @@ class Line:
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of a report; `key` tells tables of one form apart (one for each campaign)."""
+    """A table of a report; `key` tells tables of one form apart (one for each campaign).
+
+    `marks` are facts of the whole table that its chart needs: a campaign's opening and deadline.
+    """
 
     key: str
     number: str
@@ -63,6 +66,7 @@ class ReportTable:
     has_total: bool = True
     footers: tuple[Line, ...] = ()
     note: str = ""
+    marks: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def total(self) -> Line:
@@ -142,14 +146,9 @@ def frozen(table: ReportTable) -> dict[str, Any]:
     """The table as it is kept in a closed report: everything needed to show it again."""
 
     def line(one: Line) -> dict[str, Any]:
-        facts = {
-            key: {"day": value.isoformat()} if isinstance(value, date) else value
-            for key, value in one.facts.items()
-        }
         marks = [one.is_empty, one.is_estimate]
-        return {"key": one.key, "name": one.name, "facts": facts, "target": one.target_percent} | {
-            "marks": marks
-        }
+        kept = {"key": one.key, "name": one.name, "facts": _kept(one.facts)}
+        return kept | {"target": one.target_percent, "marks": marks}
 
     return {
         "key": table.key,
@@ -166,6 +165,21 @@ def frozen(table: ReportTable) -> dict[str, Any]:
         "has_total": table.has_total,
         "footers": [line(one) for one in table.footers],
         "note": table.note,
+        "marks": _kept(table.marks),
+    }
+
+
+def _kept(facts: Mapping[str, Fact]) -> dict[str, Any]:
+    return {
+        key: {"day": value.isoformat()} if isinstance(value, date) else value
+        for key, value in facts.items()
+    }
+
+
+def _read_again(facts: Mapping[str, Any]) -> dict[str, Fact]:
+    return {
+        key: date.fromisoformat(value["day"]) if isinstance(value, dict) else value
+        for key, value in facts.items()
     }
 
 
@@ -173,11 +187,9 @@ def thawed(kept: Mapping[str, Any]) -> ReportTable:
     """A kept table, to be shown as on the day it was closed."""
 
     def line(one: Mapping[str, Any]) -> Line:
-        facts = {
-            key: date.fromisoformat(value["day"]) if isinstance(value, dict) else value
-            for key, value in one["facts"].items()
-        }
-        return Line(one["key"], one["name"], facts, one["target"], *one["marks"])
+        return Line(
+            one["key"], one["name"], _read_again(one["facts"]), one["target"], *one["marks"]
+        )
 
     return ReportTable(
         key=kept["key"],
@@ -191,7 +203,19 @@ def thawed(kept: Mapping[str, Any]) -> ReportTable:
         has_total=kept["has_total"],
         footers=tuple(line(one) for one in kept["footers"]),
         note=kept["note"],
+        # Reports of the first shape were closed before tables had marks.
+        marks=_read_again(kept.get("marks", {})),
     )
+
+
+ADDED_SINCE = {"1": ("study_days", "household_days", "outreach:months", "attendance")}
+"""By the shape a report was closed in: the tables that it could not have yet."""
+
+
+def comparable(tables: Iterable[ReportTable], software: str) -> list[ReportTable]:
+    """The tables that a report closed in that shape has too: what is new there is no change."""
+    added = ADDED_SINCE.get(software, ())
+    return [table for table in tables if not table.key.startswith(added)]
 
 
 @dataclass(frozen=True)
@@ -290,6 +314,27 @@ STUDY = columns_of(
     Column("plan", N_("Đã ban hành KH/CTHĐ"), TEXT),
     Column("note", N_("Ghi chú"), TEXT),
 )
+DAYS_TITLE = N_("Tiến độ theo ngày")
+STUDY_DAYS = columns_of(
+    ("main", N_("Đợt chính trong ngày")),
+    ("makeup", N_("Học bù trong ngày")),
+    Column("main_so_far", N_("Luỹ kế đợt chính"), additive=False),
+    Column("so_far", N_("Luỹ kế sau học bù"), additive=False),
+    Column("percent", N_("Tỉ lệ (%)"), RATIO, "so_far", "eligible"),
+)
+HOUSEHOLD_DAYS = columns_of(
+    ("covered", N_("Số hộ thêm trong ngày")),
+    Column("so_far", N_("Luỹ kế"), additive=False),
+    Column("percent", N_("Tỉ lệ (%)"), RATIO, "so_far", "eligible"),
+)
+ATTENDANCE_TITLE = N_("Dự học theo thứ và giờ")
+ATTENDANCE = columns_of(
+    Column("hour", N_("Giờ bắt đầu"), TEXT),
+    ("meetings", N_("Số buổi")),
+    ("present", N_("Lượt dự")),
+    ("invited", N_("Lượt diện dự")),
+    Column("percent", N_("Tỉ lệ (%)"), RATIO, "present", "invited"),
+)
 HOUSEHOLDS_TITLE = N_("Hộ gia đình")
 HOUSEHOLDS_ALL = columns_of(
     ("total", N_("Tổng số hộ")),
@@ -322,6 +367,7 @@ OUTREACH_TOPICS = columns_of(
     ("meetings_before", N_("Số buổi cùng kỳ")),
     ("visits_before", N_("Lượt cùng kỳ")),
 )
+OUTREACH_MONTHS = (*OUTREACH_TOPICS, Column("note", N_("Ghi chú"), TEXT))
 CLASSES_TITLE = N_("Lớp lý luận chính trị")
 CLASSES = columns_of(
     ("planned", N_("Kế hoạch")),

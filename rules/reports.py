@@ -55,7 +55,7 @@ def period_around(
     """
     if kind == "term":
         return _term_around(today, term_starts_on)
-    counted = _counting_month(today, cutoff_day)
+    counted = counting_month(today, cutoff_day)
     if kind == "nine":
         first, months = date(counted.year, 1, 1), 9
     else:
@@ -66,8 +66,22 @@ def period_around(
 
 def same_period_before(period: Period) -> Period:
     """Cùng kỳ: the same days a year earlier, or as many years as the period is long."""
-    years = max(1, round(period.days / 365.25))
+    years = years_to_same_before(period)
     return Period(_years_back(period.first_on, years), _last_back(period.last_on, years))
+
+
+def years_to_same_before(period: Period) -> int:
+    """How many years lie between a period and the same days of before."""
+    return max(1, round(period.days / 365.25))
+
+
+def months_of(period: Period, cutoff_day: int = 0) -> list[date]:
+    """The first days of the months in which a period's days are counted, in order."""
+    month, last = (counting_month(day, cutoff_day) for day in (period.first_on, period.last_on))
+    found = [month]
+    while found[-1] < last:
+        found.append(_after(found[-1], 1))
+    return found
 
 
 def since(period: Period, term_starts_on: date = FIRST_TERM) -> tuple[str, Period]:
@@ -83,7 +97,7 @@ def since(period: Period, term_starts_on: date = FIRST_TERM) -> tuple[str, Perio
 DAY = timedelta(days=1)
 
 
-def _counting_month(today: date, cutoff_day: int) -> date:
+def counting_month(today: date, cutoff_day: int) -> date:
     """The first day of the calendar month that a day is counted in."""
     first = today.replace(day=1)
     return _after(first, 1) if cutoff_day and today.day > cutoff_day else first

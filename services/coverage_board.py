@@ -3,20 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from itertools import accumulate
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Campaign, Invitation, Meeting, MeetingUnit, RollEntry, Unit, Venue
+from models import Campaign, Invitation, Meeting, MeetingUnit, Unit, Venue
+from rules.charts import Day
 from rules.coverage import Gap, HouseholdFigure, MemberFigure, gap
 from rules.days import instant, local_day
 from rules.makeup import planned_seats
 from rules.permissions import Actor
 from services.access import meetings_visible_to
-from services.campaigns import campaign_for, open_campaigns, roll_within_scope
+from services.campaigns import campaign_for, open_campaigns
 from services.coverage import CampaignFigures, figures_of
+from services.covered_days import household_days, member_days
 from services.transaction import reading
 from services.units import parents_on, unit_names_on
 
@@ -46,14 +47,6 @@ class BoardLine:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How many were covered by the end of a day."""
-
-    on: date
-    covered: int
-
-
-@dataclass(frozen=True)
 class CampaignBoard:
     """One campaign's board: its line, its progress, and what each unit has held or planned.
 
@@ -62,8 +55,8 @@ class CampaignBoard:
     """
 
     line: BoardLine
-    members_progress: tuple[Progress, ...]
-    households_progress: tuple[Progress, ...]
+    members_progress: tuple[Day, ...]
+    households_progress: tuple[Day, ...]
     sittings: Mapping[int, str] = field(default_factory=dict)
     areas: Mapping[int, str] = field(default_factory=dict)
 
@@ -82,10 +75,13 @@ def campaign_board(code: str, *, now: datetime, by: Actor) -> CampaignBoard:
     campaign = campaign_for(session, by, code, today)
     line = _line(session, campaign, now, by)
     parents = parents_on(session, campaign.cutoff_on)
+    groups = {group.unit_id for group in line.figures.groups}
     return CampaignBoard(
         line=line,
-        members_progress=_progress(session, campaign, "members", by, today),
-        households_progress=_progress(session, campaign, "households", by, today),
+        members_progress=tuple(member_days(session, campaign, by=by, today=today, as_of=today)),
+        households_progress=tuple(
+            household_days(session, campaign, groups, by=by, today=today, as_of=today)
+        ),
         sittings=_sittings(session, campaign, line.figures, parents, now),
         areas=_areas(session, campaign, line.figures, parents),
     )
@@ -158,29 +154,6 @@ def _trees_invited(session: Session, meeting_ids: Sequence[int]) -> defaultdict[
         for meeting_id, tree in rows:
             trees[meeting_id].add(tree)
     return trees
-
-
-def _progress(
-    session: Session, campaign: Campaign, population: str, by: Actor, today: date
-) -> tuple[Progress, ...]:
-    rows = session.execute(
-        select(RollEntry.covered_on, func.count())
-        .where(
-            RollEntry.campaign_id == campaign.id,
-            RollEntry.population == population,
-            RollEntry.state == "eligible",
-            RollEntry.covered_on.is_not(None),
-            roll_within_scope(by, campaign.cutoff_on, today),
-        )
-        .group_by(RollEntry.covered_on)
-        .order_by(RollEntry.covered_on)
-    ).all()
-    totals = accumulate(number for _, number in rows)
-    return tuple(
-        Progress(row[0], total)
-        for row, total in zip(rows, totals, strict=True)
-        if row[0] is not None
-    )
 
 
 def _areas(

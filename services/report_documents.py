@@ -1,16 +1,19 @@
 """A report as a document in the Party's layout: the issuing unit's head, every table, and a draft's mark."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateways.documents import Block, Grid, Paper, Text, docx
+from gateways.documents import Block, Drawing, Grid, Paper, Text, docx
 from models import Unit
+from rules.charts import BarChart, Chart, DayChart, HeatChart
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Refusal
+from rules.report_charts import charts_of
 from rules.report_tables import COUNT, RATIO, TEXT, Line, ReportTable, cell, cell_text
 from rules.reports import Period
 from services import audit
@@ -23,6 +26,10 @@ from services.transaction import reading
 
 NAME_WIDTH, TEXT_WIDTH, NUMBER_WIDTH, PLACE_WIDTH = 36, 20, 13, 8
 TABLE_SIZE, WIDE_SIZE, WIDE_FROM = 11, 9, 8
+BARS_A_PAGE, BAR_HEIGHT, BAR_FRAME = 28, 4.1, 34
+PAIR_HEIGHT, PAIR_FRAME, LEAST_HEIGHT = 8, 40, 90
+"""Of charts: how many lines fit on a page, and how high a line and what frames them are (mm)."""
+SHADES = ("F7F7F7", "E3E3E3", "CCCCCC", "ADADAD")
 DOCUMENT_TABLES_NOTE = "Các biểu kèm theo là một phần của báo cáo."
 
 
@@ -111,7 +118,54 @@ def table_blocks(table: ReportTable) -> list[Block]:
     ]
     if table.note:
         blocks.append(Text(table.note, italic=True, indent=False, size=12))
+    for chart in charts_of(table):
+        blocks += chart_blocks(chart)
     return blocks
+
+
+def chart_blocks(chart: Chart) -> list[Block]:
+    """A chart with the sentences that say what it shows; long ones on several pages."""
+    if isinstance(chart, HeatChart):
+        return _heat_blocks(chart)
+    told = Text(chart.message, italic=True, indent=False, size=12)
+    if not isinstance(chart, BarChart):
+        rows = 0 if isinstance(chart, DayChart) or chart.is_time else len(chart.pairs)
+        height = PAIR_FRAME + PAIR_HEIGHT * rows if rows else LEAST_HEIGHT
+        return [Drawing(chart, height), told]
+    parts = chart.in_parts(BARS_A_PAGE)
+    drawings: list[Block] = []
+    for place, part in enumerate(parts, start=1):
+        title = f"{chart.title} (phần {place}/{len(parts)})" if len(parts) > 1 else chart.title
+        height = BAR_FRAME + round(BAR_HEIGHT * len(part.bars))
+        drawings.append(Drawing(replace(part, title=title), height))
+    return [*drawings, told]
+
+
+def _heat_blocks(chart: HeatChart) -> list[Block]:
+    """Weekdays and hours as a table whose cells are the darker the more came."""
+    rows, shades = [], {}
+    for down, row in enumerate(chart.rows):
+        texts = [row]
+        for across in range(len(chart.columns)):
+            cell = chart.cells.get((down, across))
+            texts.append(f"{cell.percent}\n{cell.ratio}" if cell else "")
+            if cell and cell.level:
+                shades[down, across + 1] = SHADES[cell.level - 1]
+        rows.append(texts)
+    header = (chart.corner, *chart.columns)
+    widths = (2, *(3 for _ in chart.columns))
+    places = frozenset(range(len(header)))
+    legend = ", ".join(chart.legend)
+    return [
+        Text(chart.title, bold=True, align="left", indent=False, size=12),
+        Grid(header, rows, widths, centred=places, size=TABLE_SIZE, shades=shades),
+        Text(
+            f"{chart.message} Nền càng đậm, tỉ lệ càng cao: {legend}.",
+            italic=True,
+            indent=False,
+            size=12,
+        ),
+    ]
 
 
 def _row(table: ReportTable, line: Line, place: str) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ NAME_OF_LINES = {
     "study": N_("Đợt học tập"),
     "households": N_("Đợt học tập"),
     "outreach:topics": N_("Nội dung"),
+    "outreach:months": N_("Tháng"),
+    "attendance": N_("Thứ"),
     "classes": N_("Loại lớp"),
     "themes": N_("Chi bộ"),
     "summary": N_("Chỉ tiêu"),
@@ -69,6 +71,8 @@ def name_of_lines(table: ReportTable) -> str:
     """The head of the column that names a table's lines."""
     if table.key.startswith("households:"):
         return N_("Khối phố, thôn")
+    if table.key.startswith(("study_days:", "household_days:")):
+        return N_("Ngày")
     return NAME_OF_LINES.get(table.key, N_("Đơn vị"))
 
 

@@ -22,17 +22,24 @@ from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from rules.report_tables import DAY, TEXT, Column, Fact, Line, ReportTable, columns_of
-from rules.reports import check_period, same_period_before
+from rules.reports import (
+    check_period,
+    counting_month,
+    same_period_before,
+    years_to_same_before,
+)
 from services.access import require_role, within_scope
 from services.campaigns import roll_within_scope
 from services.report_places import AS_WAS, Asked, Places
 from services.report_study import Study, invited_units, meetings_of, studies
 from services.report_work import OUTSIDE, RESULTS, held_in, opened_in, talks
+from services.settings import setting_number
 from services.transaction import reading
 from services.units import unit_by_code, unit_names_on
 
 MOST_ROWS = 2000
 BEFORE = "_before"
+MONTHS = "outreach:months"
 FORMS_WITH_ROWS = ("study", "households", "outreach", "classes", "themes")
 WITHOUT_ROWS = ("planned", "sittings", "periods")
 EXEMPT = N_("miễn")
@@ -87,8 +94,12 @@ def rows_behind(
     session = reading()
     asked = Asked(check_period(first_on, last_on), view, today, by)
     if wanted.column.endswith(BEFORE):
+        years = years_to_same_before(asked.period)
         asked = replace(asked, period=same_period_before(asked.period))
         wanted = replace(wanted, column=wanted.column.removesuffix(BEFORE))
+        if wanted.table == MONTHS and wanted.line:
+            year, _, month = wanted.line.partition("-")
+            wanted = replace(wanted, line=f"{_whole(year) - years}-{month}")
     places = Places(session, asked)
     form, _, campaign = wanted.table.partition(":")
     if form in ("study", "households") and not campaign:
@@ -254,13 +265,20 @@ def _meeting_line(meeting: Meeting) -> Line:
 
 
 def _outreach_rows(session: Session, asked: Asked, places: Places, wanted: Wanted) -> Behind:
-    by_topic = wanted.table.endswith(":topics")
-    unit = None if by_topic else _unit_id(session, wanted)
+    by_topic, by_month = wanted.table == "outreach:topics", wanted.table == MONTHS
+    unit = None if by_topic or by_month else _unit_id(session, wanted)
+    cutoff_day = setting_number(session, "report_cutoff_day")
+
+    def in_month(on: date) -> bool:
+        month = f"{counting_month(on, cutoff_day):%Y-%m}"
+        return not by_month or not wanted.line or month == wanted.line
+
     chosen = [
         talk
         for talk in talks(session, asked, places)
         if (unit is None or unit in places.units_now(talk.unit_id, talk.on))
         and (not by_topic or not wanted.line or talk.topic == wanted.line)
+        and in_month(talk.on)
         and wanted.column in ("meetings", "visits", talk.level)
     ]
     chosen.sort(key=lambda talk: (talk.starts_at, talk.meeting_id))
@@ -272,6 +290,10 @@ def _outreach_rows(session: Session, asked: Asked, places: Places, wanted: Wante
         for talk in chosen
     ]
     return _behind(MEETINGS, lines, "")
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def _meetings(session: Session, ids: list[int]) -> dict[int, Meeting]:

@@ -15,7 +15,7 @@ from models import ReportSnapshot, Unit
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
-from rules.report_tables import Changed, ReportTable, changes, frozen, thawed
+from rules.report_tables import Changed, ReportTable, changes, comparable, frozen, thawed
 from rules.reports import Period
 from rules.text import clean
 from services import audit
@@ -27,7 +27,7 @@ from services.report_tables import gathered_report
 from services.transaction import reading, writing
 from services.units import on_day, parents_on, unit_names_on
 
-SOFTWARE = "1"
+SOFTWARE = "2"
 """The version of the shape in which reports are kept, and of the counting that fills it."""
 ROUNDING = "cut to one decimal, compared as integers"
 
@@ -101,7 +101,7 @@ def _keep(
         require_unit(session, by, unit, today, "staff")
         tables = gathered_report(session, period, view=view, today=today, by=by)
         content = _content(session, tables, today if view == RESTATED else period.last_on)
-        if before is not None and not changes(_tables(before), tables):
+        if before is not None and not changes(_tables(before), comparable(tables, before.software)):
             raise Refusal(N_("Không có con số nào khác bản đã chốt nên không cần bổ sung."))
         row = ReportSnapshot(
             title=title,
@@ -188,7 +188,9 @@ def snapshot(snapshot_id: int, *, today: date, by: Actor) -> Snapshot:
         tables=_tables(row),
         units=len(row.content["units"]),
         software=row.software,
-        changed=tuple(changes(_tables(before), _tables(row))) if before else (),
+        changed=tuple(changes(_tables(before), comparable(_tables(row), before.software)))
+        if before
+        else (),
         supplement_ids=tuple(later),
     )
 

@@ -1,4 +1,4 @@
-"""A report's tables gathered: the six forms of a period, each beside the same days of before."""
+"""A report's tables gathered: the forms of a period, each beside the same days of before."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +11,8 @@ from rules.refusals import N_, NotFound
 from rules.report_tables import SUMMARY, SUMMARY_TITLE, Line, ReportTable, compared
 from rules.reports import Period, check_period, same_period_before, since
 from services.access import require_role
+from services.report_attendance import attendance_tables
+from services.report_days import household_days_table, study_days_table
 from services.report_places import AS_WAS, Asked, Places
 from services.report_study import household_tables, studies, study_tables
 from services.report_work import class_tables, outreach_tables, plan_tables, theme_tables
@@ -29,7 +31,7 @@ INDICATORS: tuple[tuple[str, str, str, str], ...] = (
     ("collectives", N_("Lượt tập thể được khen thưởng"), N_("lượt"), ""),
     ("individuals", N_("Lượt cá nhân được khen thưởng"), N_("lượt"), ""),
 )
-FORMS = ("study", "households", "outreach", "classes", "themes", "plans")
+FORMS = ("study", "households", "outreach", "classes", "themes", "plans", "attendance")
 SAME_DAYS_BEFORE = N_("Cùng kỳ trước")
 
 
@@ -108,13 +110,17 @@ def _gathered(session: Session, places: Places, forms: Sequence[str]) -> list[Re
         found = studies(session, asked, places)
         if "study" in forms:
             tables += study_tables(session, asked, places, found)
+            tables += [study_days_table(session, asked, one) for one in found]
         if "households" in forms:
             tables += household_tables(session, asked, places, found)
+            counting = [one for one in found if one.figures.counts_households]
+            tables += [household_days_table(session, asked, one) for one in counting]
     others: dict[str, Callable[[Session, Asked, Places], list[ReportTable]]] = {
         "outreach": outreach_tables,
         "classes": class_tables,
         "themes": theme_tables,
         "plans": plan_tables,
+        "attendance": attendance_tables,
     }
     for form, gather in others.items():
         if form in forms:

@@ -44,6 +44,7 @@ from rules.report_tables import (
 )
 from rules.reports import Period, same_period_before
 from services.access import within_scope
+from services.report_months import outreach_months_table
 from services.report_places import Asked, Places
 from services.units import on_day
 
@@ -118,10 +119,16 @@ def talks(session: Session, asked: Asked, places: Places) -> list[Talk]:
 
 
 def outreach_tables(session: Session, asked: Asked, places: Places) -> list[ReportTable]:
-    """Table 3 by unit and by topic, each beside the same days of before."""
+    """Table 3 by unit, by topic and by month, each beside the same days of before."""
     now = talks(session, asked, places)
     before = talks(session, replace(asked, period=same_period_before(asked.period)), places)
-    return [_outreach_by_unit(places, now, before), _outreach_by_topic(now, before)]
+    by_month = outreach_months_table(
+        session,
+        asked,
+        ((talk.on, talk.visits) for talk in now),
+        ((talk.on, talk.visits) for talk in before),
+    )
+    return [_outreach_by_unit(places, now, before), _outreach_by_topic(now, before), by_month]
 
 
 def _outreach_by_unit(places: Places, now: list[Talk], before: list[Talk]) -> ReportTable:

@@ -1,170 +1,195 @@
-"""Charts drawn on the server as SVG: pictures of the numbers in the tables beside them.
-
-No inline style: the page's own sheet colours the classes, and short bars are hatched, so that
-the pictures can be read in black and white.
-"""
+"""Charts drawn on the server as SVG: pictures of the numbers in the tables beside them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from typing import Any
 
+from flask_babel import gettext as _
 from markupsafe import Markup
 
-WIDTH = 360
-ROW_HEIGHT = 38
-NAME_LETTERS = 32
-PROGRESS_HEIGHT = 210
-LEFT, RIGHT, TOP, BOTTOM = 4, 4, 26, 24
+from rules.charts import Bar, BarChart, Chart, DayChart, HeatChart, PairChart, Voice
+from web.chart_lines import draw_days, draw_months
+from web.chart_shapes import (
+    SMALL,
+    WIDTH,
+    box,
+    chart_id,
+    figure,
+    group,
+    headed,
+    key,
+    line,
+    picture,
+    step,
+    text_width,
+    words,
+)
+from web.preferences import chosen_language
+
+BARS_A_PICTURE = 14
+BAR, GAP = 12, 10
+PART_KINDS = ("main", "hatch")
+HEAT_LEFT, HEAT_HEAD, HEAT_ROW = 30, 20, 46
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One unit: how much of its 100% is covered (tenths of a percent), in its own words too."""
-
-    name: str
-    tenths: int
-    text: str
-    target_percent: int
-    met: bool
+def voice() -> Voice:
+    """The reader's language, for the words in a chart."""
+    return Voice(chosen_language(), _)
 
 
-@dataclass(frozen=True)
-class ProgressChart:
-    """Covered by day against the number needed; `days` are (day, covered), in order."""
-
-    days: Sequence[tuple[date, int]]
-    need: int
-    eligible: int
-    first_on: date
-    last_on: date
-    today: date
-    need_text: str
-    pace_text: str
-    today_text: str
-    dates: tuple[str, str]
+def draw(chart: Chart) -> Markup:
+    """The chart as a figure: its title, its message, its key and its pictures."""
+    drawers: dict[type, Callable[[Any], Markup]] = {
+        BarChart: _bars,
+        DayChart: draw_days,
+        PairChart: _pairs,
+        HeatChart: _heat,
+    }
+    return drawers[type(chart)](chart)
 
 
-def bars(rows: Sequence[Bar], *, label: str, hatch_id: str = "hatch") -> Markup:
-    """Horizontal bars, one a unit, each with its own target as a tick; in the order given."""
-    height = ROW_HEIGHT * len(rows) + 4
-    parts = [_bar_row(row, place * ROW_HEIGHT + 14, hatch_id) for place, row in enumerate(rows)]
-    return _svg(height, label, Markup("").join([_hatch(hatch_id), *parts]), "chart-bars")
+def _bars(chart: BarChart) -> Markup:
+    entries = list(zip(PART_KINDS, chart.parts, strict=False))
+    if any(bar.missing for bar in chart.bars):
+        entries.append(("missing", chart.words.missing))
+    entries.append(("target", chart.words.target))
+    if any(bar.figure.over for bar in chart.bars):
+        entries.append(("fault", chart.words.fault))
+    parts = chart.in_parts(BARS_A_PICTURE)
+    pictures = []
+    for place, part in enumerate(parts, start=1):
+        title = chart.title
+        if len(parts) > 1:
+            title = _("%(title)s (phần %(n)s/%(all)s)", title=title, n=place, all=len(parts))
+        pictures.append(_bar_picture(part, title, chart.top))
+    return figure(chart.title, chart.message, key(chart_id(chart.key), entries), pictures)
 
 
-def _bar_row(row: Bar, y: int, hatch_id: str) -> Markup:
-    """Name and figure above, the bar beneath: it stays readable on a phone."""
-    scale = WIDTH / 100
-    bar = Markup('<rect class="{kind}" x="0" y="{y}" width="{w:.1f}" height="12"{fill}/>')
-    return Markup("").join(
-        [
-            Markup("<g><title>{}: {}</title>").format(row.name, row.text),
-            _words(0, y - 1, _shortened(row.name), "start"),
-            _words(WIDTH, y - 1, row.text, "end"),
-            bar.format(kind="chart-track", y=y + 5, w=WIDTH, fill=""),
-            bar.format(
-                kind="chart-met" if row.met else "chart-short",
-                y=y + 5,
-                w=min(row.tenths, 1000) / 10 * scale,
-                fill="" if row.met else Markup(' fill="url(#{})"').format(hatch_id),
-            ),
-            Markup(
-                '<line class="chart-target" x1="{x:.1f}" x2="{x:.1f}" y1="{a}" y2="{b}"/>'
-            ).format(x=min(row.target_percent * scale, WIDTH - 1), a=y + 4, b=y + 20),
-            Markup("</g>"),
-        ]
+def _bar_picture(chart: BarChart, title: str, top: int) -> Markup:
+    name = chart_id(chart.key)
+    shapes, y = [], 2.0
+    for bar in chart.bars:
+        drawn, y = _bar(bar, y, top, name)
+        shapes.append(drawn)
+    marks = [0, 500, 1000] + ([top] if top > 1100 else [])
+    for mark in marks:
+        x = WIDTH * mark / top
+        anchor = "start" if not mark else "end" if mark == top else "middle"
+        label = f"{mark // 10}{' ' + chart.unit if mark == 1000 and top == 1000 else ''}"
+        shapes.append(words(x, y + 12, label, anchor, "small"))
+        shapes.append(line("tick", min(x, WIDTH - 0.5), y - 2, min(x, WIDTH - 0.5), y + 2))
+    shapes.append(line("tick", 0, y, WIDTH, y))
+    height = y + 18
+    if top > 1000:
+        shapes.append(words(0, y + 26, chart.unit, "start", "small"))
+        height += 12
+    return picture(name, title, chart.message, height, shapes)
+
+
+def _bar(bar: Bar, y: float, top: int, name: str) -> tuple[Markup, float]:
+    """The name and its figure above, the bar beneath: it stays readable on a phone."""
+    scale = WIDTH / top
+    said = f"{bar.text} · {bar.remark}" if bar.remark else bar.text
+    shapes, height = headed(bar.name, said)
+    at = height + 2
+    shapes.append(box("track", 0, at, 1000 * scale, BAR))
+    start = 0
+    for kind, end in zip(PART_KINDS, bar.edges, strict=False):
+        within = min(end, 1000)
+        fill = f"{name}-{kind}" if kind == "hatch" else ""
+        if within > start:
+            shapes.append(
+                box(f"part-{kind}", start * scale, at, (within - start) * scale, BAR, fill)
+            )
+        start = within
+    tenths = bar.figure.tenths
+    if tenths is not None and tenths > 1000:
+        over = (tenths - 1000) * scale
+        shapes.append(box("part-fault", 1000 * scale, at, over, BAR, f"{name}-fault"))
+    if bar.missing and tenths is not None:
+        shapes.append(box("missing", tenths * scale, at + 0.5, bar.missing * scale, BAR - 1))
+    if tenths is not None:
+        target = min(bar.figure.target_percent * 10 * scale, WIDTH - 1)
+        shapes.append(line("target", target, at - 3, target, at + BAR + 3))
+    return group(f"{bar.name}: {said}", shapes, y), y + at + BAR + GAP
+
+
+def _pairs(chart: PairChart) -> Markup:
+    name = chart_id(chart.key)
+    entries = [("main", chart.now)] + ([("hatch", chart.before)] if chart.has_before else [])
+    drawn = draw_months(chart, name) if chart.is_time else _pair_rows(chart, name)
+    return figure(chart.title, chart.message, key(name, entries), [drawn])
+
+
+def _pair_rows(chart: PairChart, name: str) -> Markup:
+    """One name a line, its number at the end of its bar's line, that of before beneath."""
+    each = step(chart.top)
+    top = -(-chart.top // each) * each
+    scale = WIDTH / top
+    shapes: list[Markup] = []
+    y = 2.0
+    for pair in chart.pairs:
+        said = f"{pair.text} {chart.unit}"
+        if chart.has_before:
+            said = f"{said} · {chart.before.lower()} {pair.text_before}"
+        own, height = headed(pair.name, said)
+        at = height + 2
+        own.append(box("part-main", 0, at, pair.now * scale, 10))
+        if chart.has_before:
+            own.append(box("part-hatch", 0, at + 11, pair.before * scale, 8, f"{name}-hatch"))
+        shapes.append(group(pair.told(chart), own, y))
+        y += at + (20 if chart.has_before else 10) + GAP
+    shapes += _axis(chart, each, top, y)
+    return picture(name, chart.title, chart.message, y + 18, shapes)
+
+
+def _axis(chart: PairChart, each: int, top: int, y: float) -> list[Markup]:
+    shapes = [line("tick", 0, y, WIDTH, y)]
+    for mark in range(0, top + 1, each):
+        x = WIDTH * mark / top
+        anchor = "start" if not mark else "end" if mark == top else "middle"
+        label = voice().number(mark)
+        said = f"{label} {chart.unit}" if mark == top else label
+        shapes.append(words(x, y + 12, said, anchor, "small"))
+        x = min(x, WIDTH - 0.5)
+        shapes.append(line("tick", x, y - 2, x, y + 2))
+    return shapes
+
+
+def _heat(chart: HeatChart) -> Markup:
+    """Weekdays across, hours down: each cell says its percentage, and n over N beneath."""
+    name = chart_id(chart.key)
+    wide = (WIDTH - HEAT_LEFT) / len(chart.columns)
+    shapes = [words(0, 13, chart.corner, "start", "small")]
+    for place, column in enumerate(chart.columns):
+        x = HEAT_LEFT + wide * (place + 0.5)
+        shapes.append(words(x, 13, column, "middle", "value"))
+    for down, row in enumerate(chart.rows):
+        y = HEAT_HEAD + HEAT_ROW * down
+        shapes.append(words(0, y + HEAT_ROW / 2 + 4, row, "start", "value"))
+        for across, column in enumerate(chart.columns):
+            x = HEAT_LEFT + wide * across
+            cell = chart.cells.get((down, across))
+            if cell is None:
+                shapes.append(box("heat-none", x + 1, y + 1, wide - 2, HEAT_ROW - 2))
+                continue
+            told = f"{column} {row}: {cell.percent} · {cell.ratio}, {cell.meetings}"
+            own = [box(f"heat-{cell.level}", x + 1, y + 1, wide - 2, HEAT_ROW - 2)]
+            own.append(words(x + wide / 2, y + 16, cell.percent, "middle", "value"))
+            own += _ratio(cell.ratio, x + wide / 2, y + 28, wide - 4)
+            shapes.append(group(told, own))
+    height = HEAT_HEAD + HEAT_ROW * len(chart.rows) + 2
+    entries = [(f"heat-{level}", said) for level, said in enumerate(chart.legend, start=1)]
+    return figure(
+        chart.title,
+        chart.message,
+        key(name, entries),
+        [picture(name, chart.title, chart.message, height, shapes)],
     )
 
 
-def progress(chart: ProgressChart, *, label: str) -> Markup:
-    """Covered over time as a step line, the number needed as a level, and the pace to reach it."""
-    days = [(day, covered) for day, covered in chart.days if day <= chart.last_on]
-    first = min([chart.first_on, *(day for day, _ in days)])
-    last = max(chart.last_on, chart.today)
-    span = max((last - first).days, 1)
-    top = max(chart.eligible, chart.need, *(covered for _, covered in days), 1)
-
-    def x(day: date) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (day - first).days / span
-
-    def y(number: int) -> float:
-        return TOP + (PROGRESS_HEIGHT - TOP - BOTTOM) * (1 - number / top)
-
-    until = min(chart.today, last)
-    covered = days[-1][1] if days else 0
-    parts = [
-        _level(y(chart.need), chart.need_text),
-        _steps(days, x, y, first, until, covered),
-        _today(x(until), chart.today_text),
-    ]
-    if covered < chart.need and until < chart.last_on:
-        parts.append(_pace(x(until), y(covered), x(chart.last_on), y(chart.need), chart.pace_text))
-    parts += [_words(LEFT, PROGRESS_HEIGHT - 8, chart.dates[0], "start")]
-    parts += [_words(WIDTH - RIGHT, PROGRESS_HEIGHT - 8, chart.dates[1], "end")]
-    return _svg(PROGRESS_HEIGHT, label, Markup("").join(parts), "chart-progress")
-
-
-def _steps(
-    days: Sequence[tuple[date, int]],
-    x: Callable[[date], float],
-    y: Callable[[int], float],
-    first: date,
-    until: date,
-    covered: int,
-) -> Markup:
-    points, level = [(x(first), y(0))], 0
-    for day, number in days:
-        points += [(x(day), y(level)), (x(day), y(number))]
-        level = number
-    points.append((x(until), y(covered)))
-    line = " ".join(f"{left:.1f},{down:.1f}" for left, down in points)
-    floor = f"{points[-1][0]:.1f},{y(0):.1f} {points[0][0]:.1f},{y(0):.1f}"
-    return Markup(
-        '<polygon class="chart-area" points="{line} {floor}"/>'
-        '<polyline class="chart-line" points="{line}"/>'
-    ).format(line=line, floor=floor)
-
-
-def _level(y: float, words: str) -> Markup:
-    return Markup('<line class="chart-need" x1="{l}" x2="{r}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
-        l=LEFT, r=WIDTH - RIGHT, y=y
-    ) + _words(LEFT, y - 6, words, "start")
-
-
-def _today(x: float, words: str) -> Markup:
-    anchor = "end" if x > WIDTH / 2 else "start"
-    return Markup(
-        '<line class="chart-today" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
-    ).format(x=x, top=TOP, bottom=PROGRESS_HEIGHT - BOTTOM) + _words(
-        x, PROGRESS_HEIGHT - 8, words, anchor
-    )
-
-
-def _pace(x1: float, y1: float, x2: float, y2: float, words: str) -> Markup:
-    return Markup(
-        '<line class="chart-pace" x1="{0:.1f}" y1="{1:.1f}" x2="{2:.1f}" y2="{3:.1f}"/>'
-    ).format(x1, y1, x2, y2) + _words(WIDTH - RIGHT, max(y2 - 6, 14), words, "end")
-
-
-def _words(x: float, y: float, words: str, anchor: str) -> Markup:
-    return Markup(
-        '<text class="chart-words" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
-    ).format(x=x, y=y, anchor=anchor, words=words)
-
-
-def _hatch(hatch_id: str) -> Markup:
-    return Markup(
-        '<defs><pattern id="{}" width="6" height="6" patternUnits="userSpaceOnUse" '
-        'patternTransform="rotate(45)"><rect class="chart-hatch-ground" width="6" height="6"/>'
-        '<rect class="chart-hatch-line" width="3" height="6"/></pattern></defs>'
-    ).format(hatch_id)
-
-
-def _svg(height: int, label: str, inside: Markup, kind: str) -> Markup:
-    return Markup(
-        '<svg class="chart {kind}" role="img" aria-label="{label}" viewBox="0 0 {w} {h}" '
-        'preserveAspectRatio="xMinYMin meet">{inside}</svg>'
-    ).format(kind=kind, label=label, w=WIDTH, h=height, inside=inside)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= NAME_LETTERS else name[: NAME_LETTERS - 1].rstrip() + "…"
+def _ratio(ratio: str, x: float, y: float, room: float) -> Sequence[Markup]:
+    """n/N on one line where it fits, else the N beneath the n."""
+    if text_width(ratio, SMALL) <= room:
+        return [words(x, y + 3, ratio, "middle", "small")]
+    n, _, whole = ratio.partition("/")
+    return [words(x, y, n, "middle", "small"), words(x, y + 12, f"/{whole}", "middle", "small")]

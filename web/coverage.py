@@ -1,6 +1,6 @@
 """The board of targets on screen: campaigns at a glance, units, missing people, make-up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import time, timedelta
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
@@ -16,9 +16,19 @@ from wtforms import (
     TimeField,
 )
 
-from rules.coverage import HouseholdFigure, MemberFigure
+from rules.charts import BarChart, Day, DayChart, Voice
+from rules.coverage import Figure, HouseholdFigure, MemberFigure
+from rules.day_charts import DaysSoFar
 from rules.days import instant, local_day
 from rules.refusals import N_
+from rules.report_charts import (
+    Row,
+    household_course,
+    households_by_group,
+    lowest_first,
+    member_course,
+    members_by_unit,
+)
 from services import campaigns, coverage, coverage_board, exports, makeup, meeting_lists
 from services.coverage_board import CampaignBoard
 from services.makeup import MakeupCall, MakeupCandidates
@@ -34,7 +44,7 @@ from web.fields import (
     needed,
     said,
 )
-from web.filters import day_month, number, percent_text
+from web.filters import number
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 from web.preferences import chosen_language
@@ -261,69 +271,61 @@ def _makeup_page(code: str, form: MakeupForm, status: int) -> ResponseReturnValu
 
 
 def _pictures(board: CampaignBoard, *, limit: int | None) -> dict[str, Markup | None]:
-    """The charts of a board: members by unit, households by group, and both over time."""
-    figures = board.line.figures
-    units = [(unit.name, unit.members) for unit in figures.units]
+    """The charts of a board: members by unit, households by group, and both over time.
+
+    The lowest lines stand first, and those with nobody to count are left out.
+    """
+    figures, voice = board.line.figures, charts.voice()
+    units = [
+        (unit.name, unit.members.figure, (unit.members.covered_main, unit.members.covered_makeup))
+        for unit in figures.units
+    ]
     groups = [
-        (" · ".join(filter(None, (group.name, board.areas.get(group.unit_id)))), group.households)
+        (
+            " · ".join(filter(None, (group.name, board.areas.get(group.unit_id)))),
+            group.households.figure,
+            (group.households.covered,),
+        )
         for group in figures.groups
     ]
+    ids = ([unit.unit_id for unit in figures.units], [group.unit_id for group in figures.groups])
+    members = members_by_unit(
+        voice, "units", _remarked(board, units, ids[0]), figures.members.figure
+    )
+    households = households_by_group(
+        voice, "groups", _remarked(board, groups, ids[1]), figures.households.figure
+    )
     return {
-        "units_chart": _bars(units, limit, _("Đảng viên theo đơn vị so với chỉ tiêu"), "hatch-u"),
-        "groups_chart": _bars(groups, limit, _("Hộ theo khối phố so với chỉ tiêu"), "hatch-g"),
-        "members_chart": _progress(board, _("Tiến độ đảng viên")),
-        "households_chart": _progress(board, _("Tiến độ hộ gia đình"), households=True),
+        "units_chart": _drawn(lowest_first(members, limit)),
+        "groups_chart": _drawn(lowest_first(households, limit)),
+        "members_chart": _course(board, board.members_progress, figures.members, member_course),
+        "households_chart": _course(
+            board, board.households_progress, figures.households, household_course
+        ),
     }
 
 
-def _bars(
-    lines: Sequence[tuple[str, MemberFigure | HouseholdFigure]],
-    limit: int | None,
-    label: str,
-    hatch_id: str,
-) -> Markup | None:
-    """Lowest first; units with nobody to count have no bar."""
-    language = chosen_language()
-    counted = [(name, figure) for name, figure in lines if figure.eligible]
-    counted.sort(key=lambda line: (line[1].covered * 1000 // line[1].eligible, -line[1].short))
-    rows = [
-        charts.Bar(
-            name,
-            figure.covered * 1000 // figure.eligible,
-            f"{percent_text(figure.percent, language)} · "
-            f"{number(figure.covered, language)}/{number(figure.eligible, language)}",
-            figure.target_percent,
-            bool(figure.met),
-        )
-        for name, figure in counted[:limit]
+def _remarked(
+    board: CampaignBoard, lines: Sequence[tuple[str, Figure, tuple[int, ...]]], ids: Sequence[int]
+) -> list[Row]:
+    return [
+        (*line, _("chưa tổ chức") if board.sittings.get(unit_id) == "none" else "")
+        for line, unit_id in zip(lines, ids, strict=True)
     ]
-    return charts.bars(rows, label=label, hatch_id=hatch_id) if rows else None
 
 
-def _progress(board: CampaignBoard, label: str, *, households: bool = False) -> Markup | None:
-    figures, today = board.line.figures, local_day(now())
-    figure = figures.households if households else figures.members
-    days = board.households_progress if households else board.members_progress
+def _drawn(chart: BarChart) -> Markup | None:
+    return charts.draw(chart) if chart.bars else None
+
+
+def _course(
+    board: CampaignBoard,
+    days: tuple[Day, ...],
+    figure: MemberFigure | HouseholdFigure,
+    chart: Callable[[Voice, str, DaysSoFar], DayChart],
+) -> Markup | None:
     if not figure.eligible:
         return None
-    language = chosen_language()
-    days_left = max((figures.deadline_on - today).days, 0)
-    pace = -(-figure.short // days_left) if days_left else figure.short
-    return charts.progress(
-        charts.ProgressChart(
-            days=[(day.on, day.covered) for day in days],
-            need=figure.need,
-            eligible=figure.eligible,
-            first_on=figures.opens_on,
-            last_on=figures.deadline_on,
-            today=today,
-            need_text=_("cần %(need)s", need=number(figure.need, language)),
-            pace_text=_("cần %(pace)s mỗi ngày", pace=number(pace, language)),
-            today_text=_("hôm nay"),
-            dates=(
-                day_month(figures.opens_on, language),
-                day_month(figures.deadline_on, language),
-            ),
-        ),
-        label=f"{label}: {number(figure.covered, language)}/{number(figure.eligible, language)}",
-    )
+    figures = board.line.figures
+    known = DaysSoFar(days, figure.figure, figures.opens_on, figures.deadline_on, local_day(now()))
+    return charts.draw(chart(charts.voice(), chart.__name__, known))

@@ -1,4 +1,4 @@
-"""Reports on screen: the period's headline figures, the six tables, and the rows behind a figure."""
+"""Reports on screen: headline figures, tables with their charts, and the rows behind a figure."""
 
 import re
 from collections.abc import Mapping
@@ -14,10 +14,12 @@ from flask_babel import gettext as _
 from rules.coverage import Figure
 from rules.days import local_day
 from rules.refusals import N_, Malformed, NotFound
+from rules.report_charts import charts_of
 from rules.report_tables import COUNT, TEXT, Cell, Column, Line, ReportTable, cell, cell_text
 from rules.reports import LABELS, Period, check_period
 from services import report_documents, report_files, report_rows, report_tables, reports
 from services.report_places import AS_WAS, RESTATED, VIEWS
+from web import charts
 from web.identity import current_actor, now, requires
 from web.preferences import chosen_language
 
@@ -32,6 +34,7 @@ FORM_NAMES = {
     "classes": N_("Lớp LLCT"),
     "themes": N_("Sinh hoạt chuyên đề"),
     "plans": N_("Kế hoạch thực hiện"),
+    "attendance": N_("Dự học theo giờ"),
 }
 WORDED = ("note", "state", "round", "unit")
 """The text columns whose words are the program's own and not data."""
@@ -60,7 +63,7 @@ def index() -> str:
 @bp.get("/tables/<form>")
 @requires("staff", "reader")
 def table(form: str) -> str:
-    """One of the six forms, with the same days before and since the year began beneath it."""
+    """One of the forms, with the same days before and since the year began beneath it."""
     if form not in FORM_NAMES:
         raise NotFound(N_("Không có biểu này."))
     chosen = _period()
@@ -222,6 +225,7 @@ def cells() -> dict[str, object]:
 
     return {
         "shown_cells": shown,
+        "charts_of": lambda table: [charts.draw(one) for one in charts_of(table, charts.voice())],
         "name_of_lines": report_files.name_of_lines,
         "heading": _heading,
     }

@@ -1,10 +1,15 @@
 """The term report on screen, and the lists it counts."""
 
-from datetime import date
+import re
+from datetime import date, time
+from typing import Any
 
 import pytest
 
 from models import ActionPlan, Commendation, HistoryProject
+from rules.days import instant
+from rules.permissions import SYSTEM
+from services import report_files
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -87,7 +92,8 @@ def test_a_reader_reads_and_does_not_write(app, city):
 def test_every_form_opens_and_a_figure_leads_to_its_rows(as_admin, city):
     code = plans.opened(city)
     asked = "?from=2026-11-01&to=2026-11-30"
-    for form in ("study", "households", "outreach", "classes", "themes", "plans"):
+    forms = ("study", "households", "outreach", "classes", "themes", "plans", "attendance")
+    for form in forms:
         assert as_admin.get(f"/reports/tables/{form}{asked}&view=restated").status_code == 200
     page = as_admin.get(f"/reports/tables/study{asked}").text
     assert f"/reports/tables/study:{code}/rows/total?line=DB1" in page
@@ -112,3 +118,38 @@ def test_a_report_is_closed_read_and_taken_out(as_admin, city):
     assert "không cần bổ sung" in same.text
     backwards = as_admin.post("/reports/closed/", data=sent | {"last_on": "2026-06-01"})
     assert backwards.status_code == 422
+
+
+def test_the_charts_of_a_page_say_the_numbers_of_the_json(app, as_admin, city):
+    code = plans.opened(city)
+    meeting = plans.sitting(city, code, state="held", at=instant(date(2026, 11, 10), time(8)))
+    plans.attend(meeting, city.people["chi"])
+    first, last = date(2026, 11, 1), date(2026, 11, 30)
+    with app.app_context():
+        told: Any = report_files.term_json(first, last, now=world.NOW, by=SYSTEM)
+    tables = {table["key"]: table for table in told["tables"]}
+    page = as_admin.get("/reports/tables/study?from=2026-11-01&to=2026-11-30").text
+    said = [
+        words for _, words in re.findall(r"<g( transform=\"[^\"]+\")?><title>([^<]+)</title>", page)
+    ]
+    rows = [*tables["study"]["rows"], *tables[f"study:{code}"]["rows"]]
+    assert len(said) == len(rows)
+    for words, row in zip(said, rows, strict=True):
+        share = (
+            f"{row['percent']['percent'].replace('.', ',')}% · {row['covered']}/{row['eligible']}"
+        )
+        assert words.startswith(f"{row['name']}: {share}")
+    so_far = tables[f"study_days:{code}"]["total"]
+    assert f"Luỹ kế: 16,6% · {so_far['so_far']}/6" in page
+    assert "style=" not in page.partition("report-charts")[2]
+
+
+def test_a_closed_report_shows_its_charts(as_admin, city):
+    plans.opened(city, opens_on=date(2026, 8, 1), cutoff_on=date(2026, 8, 1))
+    sent = {"title": "Quý III", "first_on": "2026-07-01", "last_on": "2026-09-30", "view": "as_was"}
+    page = as_admin.get(as_admin.post("/reports/closed/", data=sent).headers["Location"]).text
+    assert page.count('<figure class="chart-figure') >= 3
+    assert "Tiến độ đảng viên theo ngày" in page
+    assert page.count("<figure") == as_admin.get(
+        "/reports/print?from=2026-07-01&to=2026-09-30"
+    ).text.count("<figure")
