@@ -50,11 +50,12 @@ class Button:
 
 @dataclass(frozen=True)
 class Sitting:
-    """One meeting in a letter about several: when, where, what, and where to answer."""
+    """One meeting in a letter about several: when, where, what, who speaks, where to answer."""
 
     when: str
     place: str
     topic: str
+    note: str = ""
     url: str = ""
     url_label: str = ""
 
@@ -63,13 +64,15 @@ class Sitting:
 class Letter:
     """What one letter says, in plain values; the templates give it its two bodies.
 
-    `facts` are label and value pairs set as a small table; `opt_out_url` stands at the foot.
+    `facts` are label and value pairs set as a small table; `sittings` are a table that is also
+    printed and hung up, under `table_title`; `opt_out_url` stands at the foot.
     """
 
     greeting: str
     paragraphs: Sequence[str]
     facts: Sequence[tuple[str, str]] = ()
     sittings: Sequence[Sitting] = ()
+    table_title: str = ""
     buttons: Sequence[Button] = ()
     closing: str = ""
     opt_out_url: str = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 
 from sqlalchemy import or_, select
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from gateways.calendar import Organizer, event_block, published
 from gateways.languages import said
 from gateways.mail import Button, Letter, Mailbox, Sitting, is_address
-from models import Account, Meeting, MeetingSpeaker, RoleGrant
+from models import Account, Meeting, MeetingSpeaker, RoleGrant, Unit
 from rules.calendar import neutral, spoken_time
-from rules.days import local_day
+from rules.days import instant, local_day
 from rules.refusals import N_
 from services import outbox
 from services.clock import first_run
@@ -82,11 +82,21 @@ def _digests(session: Session, slot: datetime, now: datetime) -> list[_Digest]:
     found = []
     for account_id, unit_ids in units.items():
         if meetings := _week(session, unit_ids, slot, now):
-            found.append(_digest(accounts[account_id], meetings, organizer, is_neutral, slot))
+            named = _named(session, unit_ids)
+            account = accounts[account_id]
+            found.append(_digest(account, named, meetings, organizer, is_neutral, slot))
     return found
 
 
+def _named(session: Session, unit_ids: set[int]) -> str:
+    """What the table is headed with: the units that somebody looks after."""
+    names = select(Unit.name).where(Unit.id.in_(unit_ids)).order_by(Unit.position, Unit.id)
+    return ", ".join(session.scalars(names))
+
+
 def _week(session: Session, unit_ids: set[int], slot: datetime, now: datetime) -> list[Meeting]:
+    """The seven whole days after the letter's own, so that each meeting is in one letter."""
+    first = instant(local_day(slot) + timedelta(days=1), time())
     chosen = [Meeting.id.in_(unit_meetings(session, unit, now)) for unit in sorted(unit_ids)]
     return list(
         session.scalars(
@@ -94,8 +104,8 @@ def _week(session: Session, unit_ids: set[int], slot: datetime, now: datetime) -
             .where(
                 or_(*chosen),
                 Meeting.state == "published",
-                Meeting.starts_at > slot,
-                Meeting.starts_at <= slot + timedelta(days=DAYS),
+                Meeting.starts_at >= first,
+                Meeting.starts_at < first + timedelta(days=DAYS),
             )
             .order_by(Meeting.starts_at, Meeting.id)
             .options(
@@ -109,6 +119,7 @@ def _week(session: Session, unit_ids: set[int], slot: datetime, now: datetime) -
 
 def _digest(
     account: Account,
+    units: str,
     meetings: Sequence[Meeting],
     organizer: Organizer,
     is_neutral: bool,
@@ -125,17 +136,13 @@ def _digest(
     letter = Letter(
         greeting=say(N_("Kính gửi đồng chí %(name)s,"), name=account.name),
         paragraphs=[
-            say(N_("Tuần tới đơn vị đồng chí phụ trách có %(count)s buổi:"), count=len(meetings)),
+            say(N_("Tuần tới đơn vị đồng chí phụ trách có %(count)s buổi."), count=len(meetings)),
             say(N_("Có thể in thư này để dán bảng; tệp lich.ics đưa cả tuần vào lịch của máy.")),
         ],
-        sittings=[
-            Sitting(
-                when=spoken_time(one.starts_at, one.ends_at, language),
-                place=one.location or one.online_url,
-                topic=one.summary,
-            )
-            for one in facts
-        ],
+        table_title=say(
+            N_("Lịch của %(units)s, tuần từ %(day)s"), units=units, day=f"{first:%d/%m/%Y}"
+        ),
+        sittings=[_line(meeting, language) for meeting in meetings],
         buttons=[Button(say(N_("Mở lịch")), f"{office().public_url}/planning/")],
         closing=say(N_("Trân trọng,\n%(organiser)s"), organiser=organizer.name),
         language=language,
@@ -143,4 +150,15 @@ def _digest(
     shown = [neutral(one) if is_neutral else one for one in facts]
     return _Digest(
         account, letter, subject, published(event_block(one, organizer) for one in shown)
+    )
+
+
+def _line(meeting: Meeting, language: str) -> Sitting:
+    facts = facts_of(meeting)
+    speakers = ", ".join(link.speaker.name for link in meeting.speakers)
+    return Sitting(
+        when=spoken_time(facts.starts_at, facts.ends_at, language),
+        place=facts.location or facts.online_url,
+        topic=facts.summary,
+        note=said(language, N_("Báo cáo viên: %(names)s"), names=speakers) if speakers else "",
     )
