@@ -37,6 +37,7 @@ class RegisterState(StrEnum):
 
 
 NOT_MARKED = "not_marked"
+_STATUSES = frozenset(Status)
 ATTENDING = frozenset({Status.PRESENT, Status.LATE, Status.LEFT_EARLY})
 
 
@@ -224,6 +225,8 @@ def current_statuses(marks: Iterable[Mark]) -> dict[str, Status]:
 def is_contradicted(marks: Iterable[Mark]) -> bool:
     """Whether different devices say different things of one subject, for a person to look at."""
     standing = standing_marks(marks)
+    if len(standing) < 2:
+        return False
     statuses = {mark.status for mark in standing}
     return len(statuses) > 1 and len({mark.device for mark in standing}) > 1
 
@@ -383,11 +386,10 @@ def standing_marks(marks: Iterable[Mark]) -> list[Mark]:
 
 def deciding_mark(marks: Iterable[Mark]) -> Mark | None:
     """The mark that decides a subject's status, or None; see `current_status`."""
-    return max(
-        standing_marks(marks),
-        key=lambda mark: (mark.counted_at, mark.id),
-        default=None,
-    )
+    standing = standing_marks(marks)
+    if len(standing) < 2:
+        return standing[0] if standing else None
+    return max(standing, key=lambda mark: (mark.counted_at, mark.id))
 
 
 def _refused(reason: Refusal) -> Verdict:
@@ -518,7 +520,7 @@ def _subject(value: object) -> str:
 
 
 def _status(value: object, annuls: object) -> Status:
-    if not isinstance(value, str) or value not in set(Status):
+    if not isinstance(value, str) or value not in _STATUSES:
         raise Malformed(N_("Tình trạng điểm danh không có trong danh mục. Hãy điểm danh lại."))
     if value == Status.NONE and annuls is None:
         raise Malformed(N_("Lượt bỏ điểm danh phải nêu lượt bị bỏ. Hãy điểm danh lại."))

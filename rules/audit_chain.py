@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 FIELDS = (
@@ -40,3 +40,15 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     return value
+
+
+def ledger_digest(marks: Iterable[tuple[str, str, str | None, datetime, datetime]]) -> str:
+    """SHA-256, in hex, of a register's marks: id, status, mark taken back, tapped and received.
+
+    The order of the marks does not matter. What retention later makes nameless is not part of it.
+    """
+    lines = sorted(
+        f"{own} {status} {annuls or '-'} {_plain(tapped)} {_plain(received)}"
+        for own, status, annuls, tapped, received in marks
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

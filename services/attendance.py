@@ -11,7 +11,6 @@ from sqlalchemy import and_, bindparam, delete, func, insert, inspect, select, u
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.util import identity_key
 
 from models import (
     Account,
@@ -55,13 +54,15 @@ from services.attendance_roll import (
     marked_lines,
     walk_ins_among,
 )
+from services.attendance_seal import MARKED, outrun
 from services.coverage import TAKES_PLACE, refresh_subjects
 from services.meeting_links import TAKER
 from services.prepared import Listed, Prepared
 from services.settings import setting_number
-from services.transaction import reading, writing
+from services.transaction import reading, writing, writing_in_lane
 
 TAKERS = ("staff", "instructor")
+HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
 
 # The statements of every tap, made once and over plain tables: building them anew for each batch
@@ -103,7 +104,15 @@ _SEVERAL = Prepared(
 )
 _COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
-_MEETING_ROW = Prepared(lambda _: select(*_MEETING.c).where(_MEETING.c.id == bindparam("meeting")))
+_ASKED = (
+    "id", "kind", "topic", "state", "counting", "starts_at", "ends_at", "campaign_id", "course_id",
+    "organiser_id", "is_makeup", "heads_count", *_COUNTERS,
+)  # fmt: skip
+_MEETING_ROW = Prepared(
+    lambda _: select(*(_MEETING.c[name] for name in _ASKED)).where(
+        _MEETING.c.id == bindparam("meeting")
+    )
+)
 _COUNT = Prepared(
     lambda _: (
         update(_MEETING)
@@ -265,15 +274,8 @@ def _meeting_row(session: Session, by: Actor, meeting_id: int, now: datetime) ->
     else:
         meeting_to_write(session, by, meeting_id, now)
     for row in _MEETING_ROW.rows(session, meeting=meeting_id):
-        return SimpleNamespace(**dict(zip(_MEETING.c.keys(), row, strict=True)))
+        return SimpleNamespace(**dict(zip(_ASKED, row, strict=True)))
     raise NotFound(N_("Không tìm thấy buổi này trong phạm vi của bạn."))
-
-
-def _forget_older(session: Session, meeting_id: int) -> None:
-    """What the ORM has read of the meeting before is older than what now stands."""
-    read_before = session.identity_map.get(identity_key(Meeting, meeting_id))
-    if read_before is not None:
-        session.expire(read_before)
 
 
 @dataclass
@@ -304,7 +306,7 @@ def _record(
     source: str,
 ) -> Recorded:
     marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
-    with writing() as session:
+    with writing_in_lane() as session:
         meeting = _meeting_row(session, by, meeting_id, now)
         facts = [
             one
@@ -322,9 +324,10 @@ def _record(
             for one in facts
         ]
         if batch.kept:
+            was = RegisterState(meeting.register_state)
             _apply(session, batch, before, by)
-            _log(session, batch, now, by, device)
-            _forget_older(session, meeting_id)
+            if was != RegisterState.DRAFT or any(flag for _, flag in batch.kept):
+                _log(session, batch, now, by, device, after_seal=was in HANDED_IN)
         register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
         return Recorded(verdicts, register)
 
@@ -499,13 +502,19 @@ def _stamps(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:
     return {row[0]: dict(zip(_STAMP_NAMES, row[1:], strict=True)) for row in rows}
 
 
-def _log(session: Session, batch: _Batch, now: datetime, by: Actor, device: str) -> None:
-    """One entry a batch: the ledger itself tells each mark."""
+def _log(
+    session: Session, batch: _Batch, now: datetime, by: Actor, device: str, *, after_seal: bool
+) -> None:
+    """An entry for what somebody may want to find: marks that open a register, come after it was
+    handed in, or want a second look. Of every other the ledger tells who, when and on what device,
+    and handing the register in seals the ledger."""
+    marks = [(fact.id, fact.received_at) for fact, _ in batch.kept]
+    late = outrun(session, batch.meeting.id, marks) if after_seal else []
     audit.record(
         session,
         now=now,
         by=by,
-        action="marked",
+        action=MARKED,
         entity="meeting",
         entity_id=batch.meeting.id,
         unit_id=batch.meeting.organiser_id,
@@ -514,6 +523,7 @@ def _log(session: Session, batch: _Batch, now: datetime, by: Actor, device: str)
         statuses=dict(Counter(fact.status.value for fact, _ in batch.kept)),
         device=device,
         link_id=by.link_id,
+        outrun=late,
     )
 
 

@@ -52,6 +52,7 @@ from services.attendance import (
     window_of,
 )
 from services.attendance_roll import expected_among
+from services.attendance_seal import SEALING, ledger_seal
 from services.meeting_links import TAKER
 from services.settings import setting_number
 from services.transaction import reading, writing
@@ -159,7 +160,8 @@ def lock_due_registers(*, now: datetime) -> int:
             _hold_if_past(session, meeting, now, SYSTEM)
             meeting.register_state = RegisterState.LOCKED.value
             meeting.register_version += 1
-            _record(session, meeting, "register_locked", now=now, by=SYSTEM)
+            ledger = ledger_seal(session, meeting.id)
+            _record(session, meeting, "register_locked", now=now, by=SYSTEM, ledger=ledger)
         return len(due)
 
 
@@ -306,7 +308,8 @@ def _step(
         if action != "reopen":
             _hold_if_past(session, meeting, now, by)
         visits = meeting.visits_count
-        _record(session, meeting, entry, now=now, by=by, reason=reason, visits=visits)
+        sealed = {"ledger": ledger_seal(session, meeting.id)} if action in SEALING else {}
+        _record(session, meeting, entry, now=now, by=by, reason=reason, visits=visits, **sealed)
 
 
 def _hold_if_past(session: Session, meeting: Meeting, now: datetime, by: Actor) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models import AuditEntry, AuditHead
 from rules.audit_chain import FIELDS, seal
+from services.attendance_seal import broken_ledgers
 from services.audit import genesis_of
 from services.clock import first_run
 from services.office import office
@@ -76,6 +77,10 @@ def verify_log(*, heads_file: Path | None = None) -> LogProof:
             faults.append(f"chuỗi có {count} mục, lẽ ra {head.entries}: các mục cuối đã bị bỏ")
     wanted.pop(0, None)
     faults += [f"đầu chuỗi đã lưu ở mục thứ {number} không còn khớp" for number in sorted(wanted)]
+    faults += [
+        f"sổ điểm danh của buổi số {meeting} không còn như lúc nộp hay khoá"
+        for meeting in broken_ledgers(session)
+    ]
     session.rollback()
     return LogProof(count, head.begun_after_id, len(heads), tuple(faults))
 

@@ -17,7 +17,7 @@ from services.access import meeting_for
 from services.prepared import Prepared
 from services.settings import setting_number
 from services.tokens import new_token, token_hash
-from services.transaction import reading, writing
+from services.transaction import glance, reading, writing
 
 MAKERS = ("staff", "instructor")
 HELPER = "Người giúp điểm danh"
@@ -179,7 +179,8 @@ def actor_of_link(token: str, *, now: datetime) -> Actor | None:
 
     None alike when it is unknown, too early, too late, revoked, or its meeting cancelled.
     """
-    found = _ALIVE.rows(reading(), token_hash=token_hash(token), now=now)
+    with glance() as connection:
+        found = _ALIVE.rows_of(connection, token_hash=token_hash(token), now=now)
     if not found:
         return None
     [(link_id, meeting_id, label, can_submit)] = found

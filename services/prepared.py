@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import Enum, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ class _Written:
     places: tuple[str, ...] | None
     defaults: Mapping[str, Any]
     outward: Mapping[str, Convert]
-    inward: tuple[tuple[int, Convert], ...]
+    inward: tuple[Convert | None, ...] | None
 
 
 class Prepared:
@@ -46,7 +46,7 @@ class Prepared:
         cursor = self._execute(connection, written, [values])
         found: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.close()
-        if not written.inward:
+        if written.inward is None:
             return found
         return [_converted(row, written.inward) for row in found]
 
@@ -123,16 +123,31 @@ def _write(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Writ
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     outward = {}
     for bind, name in compiled.bind_names.items():
-        convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        convert = _processor(bind.type, dialect, "bind")
         if convert is not None:
             outward[name] = convert
-    inward = []
-    for place, column in enumerate(getattr(statement, "selected_columns", ())):
-        convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
-        if convert is not None:
-            inward.append((place, convert))
+    inward = tuple(
+        _processor(column.type, dialect, "result")
+        for column in getattr(statement, "selected_columns", ())
+    )
     places = tuple(compiled.positiontup) if compiled.positional else None
-    return _Written(compiled.string, places, compiled.params, outward, tuple(inward))
+    return _Written(
+        compiled.string, places, compiled.params, outward, inward if any(inward) else None
+    )
+
+
+def _processor(kind: Any, dialect: Dialect, way: str) -> Convert | None:
+    """What a column's type does with a value; a word from a fixed list is kept as it is, since the
+    database itself holds it to the list."""
+    if isinstance(kind, Enum) and kind.enum_class is None:
+        return None
+    of_dialect = kind.dialect_impl(dialect)
+    found: Convert | None = (
+        of_dialect.bind_processor(dialect)
+        if way == "bind"
+        else of_dialect.result_processor(dialect, None)
+    )
+    return found
 
 
 def _given(written: _Written, row: Mapping[str, Any]) -> Any:
@@ -142,8 +157,10 @@ def _given(written: _Written, row: Mapping[str, Any]) -> Any:
     return values if written.places is None else [values[name] for name in written.places]
 
 
-def _converted(row: tuple[Any, ...], inward: tuple[tuple[int, Convert], ...]) -> tuple[Any, ...]:
-    values = list(row)
-    for place, convert in inward:
-        values[place] = convert(values[place])
-    return tuple(values)
+def _converted(row: tuple[Any, ...], inward: tuple[Convert | None, ...]) -> tuple[Any, ...]:
+    return tuple(
+        [
+            value if convert is None else convert(value)
+            for value, convert in zip(row, inward, strict=True)
+        ]
+    )

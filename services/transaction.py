@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,7 @@ T = TypeVar("T")
 _WRITING = "writing"
 _REMEMBERED = "remembered"
 _TURN = threading.Lock()
+_WRITER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 WAITS_SECONDS = 10
 DATABASE_DOWN = OperationalError
 DATABASE_FAILURES = (DATABASE_DOWN, ProgrammingError)
@@ -57,6 +60,59 @@ def writing() -> Iterator[Session]:
             _TURN.release()
 
 
+class _Lane(Session):
+    """A session over a connection whose transaction somebody else begins and ends.
+
+    Prepared statements go straight to that connection; the session proper wakes only when a rare
+    path needs the ORM, and then joins the same transaction.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(bind=connection, expire_on_commit=False)
+        self._lane = connection
+        self.info[_WRITING] = True
+
+    def connection(self, *_: Any, **__: Any) -> Connection:
+        """The lane's own connection, without asking which of many it is."""
+        return self._lane
+
+
+@contextmanager
+def writing_in_lane() -> Iterator[Session]:
+    """`writing()` for the few prepared statements of a tap, at a sixth of its cost.
+
+    The ORM's own session takes part only when asked; it is new, so nothing that was read before is
+    known to it. What the request's session has read is let go.
+    """
+    if db.session.registry.has():
+        before: Session = db.session()
+        if before.info.get(_WRITING):
+            raise RuntimeError("a write transaction is already open here")
+        before.rollback()
+    engine = db.engine
+    is_my_turn = engine.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
+    try:
+        with _writers(engine).connect() as connection, connection.begin():
+            lane = _Lane(connection)
+            try:
+                yield lane
+                audit.seal_waiting(lane)
+                lane.flush()
+            finally:
+                lane.close()
+    finally:
+        if is_my_turn:
+            _TURN.release()
+
+
+def _writers(engine: Engine) -> Engine:
+    """The same engine and pool, beginning every transaction with the write lock."""
+    found = _WRITER_OF.get(engine)
+    if found is None:
+        found = _WRITER_OF[engine] = engine.execution_options(begin="IMMEDIATE")
+    return found
+
+
 def _takes_turns(session: Session) -> bool:
     """Whether the threads of this process queue for writing: SQLite has one writer, and whoever
     asks it while another writes only sleeps and asks again, ever longer."""
@@ -67,6 +123,13 @@ def reading() -> Session:
     """The session for look-ups: whatever it sees, it must not change."""
     session: Session = db.session()
     return session
+
+
+@contextmanager
+def glance() -> Iterator[Connection]:
+    """A connection for one prepared look-up, in a twentieth of the time that a session takes."""
+    with db.engine.connect() as connection:
+        yield connection
 
 
 def remembered(session: Session, key: Hashable, ask: Callable[[], T]) -> T:
