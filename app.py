@@ -49,6 +49,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
     app.session_interface = web.feeds.Sessions()
+    # No view or hook of ours is a coroutine, so no request has to find that out of each again.
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
     web.entrance.init_app(app)
     _connect(app)
     _dress_templates(app)
@@ -185,8 +187,12 @@ def _dress_templates(app: Flask) -> None:
         file = Path(app.static_folder or "static") / path
         return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "0"
 
-    def static_url(path: str) -> str:
+    @cache
+    def address(path: str, _root: str) -> str:
         return url_for("static", filename=path, v=version(path))
+
+    def static_url(path: str) -> str:
+        return address(path, request.script_root if request else "")
 
     def csp_nonce() -> str:
         if "csp_nonce" not in g:

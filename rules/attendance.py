@@ -485,11 +485,22 @@ _MOMENT = re.compile(
 )
 
 
+_CLAIMS = {"marker", "marked_by", "marked_by_id", "link_id", "received_at"}
+"""What only the sign-in and the server's clock say of a mark; a phone of ours never sends it."""
+
+
 def _parse_mark(item: object, sent_at: datetime | None) -> MarkCandidate | BadMark:
     mark_id = uuid_of(item.get("id")) if isinstance(item, dict) else None
     try:
         if not isinstance(item, dict) or mark_id is None:
             raise Refusal(N_("Lượt điểm danh thiếu mã hoặc mã không đúng. Hãy điểm danh lại."))
+        if _CLAIMS.intersection(item):
+            raise Refusal(
+                N_(
+                    "Lượt điểm danh không được tự khai ai ghi hay ghi lúc nào ở máy chủ. "
+                    "Hãy tải lại trang rồi điểm danh lại."
+                )
+            )
         return MarkCandidate(
             id=mark_id,
             subject=_subject(item.get("subject")),

@@ -59,7 +59,7 @@ from services.coverage import TAKES_PLACE, refresh_subjects
 from services.meeting_links import TAKER
 from services.prepared import Listed, Prepared
 from services.settings import setting_number
-from services.transaction import reading, writing, writing_in_lane
+from services.transaction import reading, remembered, writing, writing_in_lane
 
 TAKERS = ("staff", "instructor")
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
@@ -600,7 +600,12 @@ def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime)
     """The meeting whose register the actor may see; those who only read see figures, not names."""
     if by.meeting_id is None and not by.has_any(*TAKERS):
         raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
-    return meeting_for(session, by, meeting_id, local_day(now), *TAKERS)
+    day = local_day(now)
+    return remembered(
+        session,
+        ("register to read", by, meeting_id, day),
+        lambda: meeting_for(session, by, meeting_id, day, *TAKERS),
+    )
 
 
 def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:

@@ -79,5 +79,8 @@ def _digest(
     if until is not None:
         marks = marks.where(Mark.received_at <= until)
     left_out = set(without)
-    rows = session.execute(marks).tuples()
-    return ledger_digest(row for row in rows if row[0] not in left_out)
+    return ledger_digest(
+        (own, status, annuls, tapped, received)
+        for own, status, annuls, tapped, received in session.execute(marks)
+        if own not in left_out
+    )

@@ -60,9 +60,10 @@ class Prepared:
     ) -> Any:
         given = [_given(written, row) for row in rows]
         cursor = connection.connection.cursor()
-        # Whoever counts statements counts these as well.
-        for hear in connection.dispatch.before_cursor_execute:
-            hear(connection, cursor, written.sql, given, None, len(given) > 1)
+        if before_execute := connection.dispatch.before_cursor_execute:
+            # Whoever counts statements counts these as well.
+            for hear in before_execute:
+                hear(connection, cursor, written.sql, given, None, len(given) > 1)
         dbapi = connection.dialect.loaded_dbapi
         try:
             if len(given) == 1:

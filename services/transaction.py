@@ -82,13 +82,14 @@ def writing_in_lane() -> Iterator[Session]:
     """`writing()` for the few prepared statements of a tap, at a sixth of its cost.
 
     The ORM's own session takes part only when asked; it is new, so nothing that was read before is
-    known to it. What the request's session has read is let go.
+    known to it. What the request's session has read is let go, and read again when asked for.
     """
     if db.session.registry.has():
         before: Session = db.session()
         if before.info.get(_WRITING):
             raise RuntimeError("a write transaction is already open here")
         before.rollback()
+        before.expire_all()
     engine = db.engine
     is_my_turn = engine.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
@@ -23,16 +23,28 @@ from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from rules.text import matches
 from services.access import require_unit, units_visible_to
+from services.prepared import Listed
 from services.transaction import reading, remembered
 
 TREES = ("party", "residential")
 _DIGITS = re.compile(r"(\d+)")
-_CHUNK = 500
 
 # What every page of figures asks, written down once.
 _PARENTS = select(UnitParent.unit_id, UnitParent.parent_id).where(
     UnitParent.valid_from <= bindparam("on"),
     or_(UnitParent.valid_to.is_(None), UnitParent.valid_to > bindparam("on")),
+)
+_UNIT: Any = inspect(Unit).local_table
+_NAME: Any = inspect(UnitName).local_table
+_PRESENT_NAMES = Listed(
+    lambda ids: select(_UNIT.c.id, _UNIT.c.name, _UNIT.c.valid_to).where(_UNIT.c.id.in_(ids))
+)
+_DATED_NAMES = Listed(
+    lambda ids: select(_NAME.c.unit_id, _NAME.c.name).where(
+        _NAME.c.unit_id.in_(ids),
+        _NAME.c.valid_from <= bindparam("on"),
+        or_(_NAME.c.valid_to.is_(None), _NAME.c.valid_to > bindparam("on")),
+    )
 )
 _REPORTING = (
     select(Unit.id).join(UnitKind, UnitKind.code == Unit.kind_code).where(UnitKind.is_grassroots)
@@ -161,34 +173,28 @@ def unit_names_on(session: Session, unit_ids: Iterable[int], on: date) -> dict[i
     One that had ended by then and whose name another bears is told apart: "… (trước 1/7/2025)".
     """
     wanted = sorted(set(unit_ids))
-    names: dict[int, str] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        part = wanted[start : start + _CHUNK]
-        present = select(Unit.id, Unit.name, Unit.valid_to).where(Unit.id.in_(part))
-        rows = session.execute(present).all()
-        names.update({row.id: row.name for row in rows})
-        ended = {row.id: row for row in rows if row.valid_to is not None and row.valid_to <= on}
-        if ended:
-            names.update(_told_apart(session, ended.values(), on))
-        dated = select(UnitName.unit_id, UnitName.name).where(
-            UnitName.unit_id.in_(part), on_day(UnitName, on)
-        )
-        names.update({row.unit_id: row.name for row in session.execute(dated)})
-    return names
+    rows = _PRESENT_NAMES.rows(session, wanted)
+    names: dict[int, str] = {row[0]: row[1] for row in rows}
+    ended = {row for row in rows if row[2] is not None and row[2] <= on}
+    if ended:
+        names |= _told_apart(session, ended, on)
+    return names | {row[0]: row[1] for row in _DATED_NAMES.rows(session, wanted, on=on)}
 
 
-def _told_apart(session: Session, ended: Iterable[Any], on: date) -> dict[int, str]:
+def _told_apart(
+    session: Session, ended: Iterable[tuple[int, str, date]], on: date
+) -> dict[int, str]:
     """Names of ended units with the day of their end, where a unit of that day bears the same."""
     rows = list(ended)
     taken = set(
         session.scalars(
-            select(Unit.name).where(Unit.name.in_({row.name for row in rows}), on_day(Unit, on))
+            select(Unit.name).where(Unit.name.in_({name for _, name, _ in rows}), on_day(Unit, on))
         )
     )
     return {
-        row.id: f"{row.name} (trước {row.valid_to.day}/{row.valid_to.month}/{row.valid_to.year})"
-        for row in rows
-        if row.name in taken
+        unit: f"{name} (trước {ends.day}/{ends.month}/{ends.year})"
+        for unit, name, ends in rows
+        if name in taken
     }
 
 

@@ -21,6 +21,7 @@ from flask import (
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from itsdangerous import URLSafeTimedSerializer
 from wtforms import BooleanField, SelectField
 
 from rules.calendar import PLAIN_AGENTS
@@ -56,11 +57,21 @@ class Sessions(SecureCookieSessionInterface):
     """Browsers' sessions, but none for feeds: they are the same whoever asks, so that nothing
     about them varies by cookie."""
 
+    _made: URLSafeTimedSerializer | None = None
+    _made_for: str | None = None
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """No cookie is read for a feed, nor the key made ready that would prove it."""
         if request.path.startswith("/feeds/"):
             return self.session_class()
         return super().open_session(app, request)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """The key that proves a cookie, made ready once for a secret instead of twice a request."""
+        secret = app.config["SECRET_KEY"]
+        if self._made_for != secret:
+            self._made, self._made_for = super().get_signing_serializer(app), secret
+        return self._made
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if request.path.startswith("/feeds/"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -131,9 +132,13 @@ def init_app(app: Flask) -> None:
     static_url = cast(Callable[[str], str], app.jinja_env.globals["static_url"])
     static_folder = Path(app.static_folder or "static")
 
-    def import_map() -> dict[str, dict[str, str]]:
+    @cache
+    def import_map_below(_root: str) -> dict[str, dict[str, str]]:
         scripts = script_names(static_folder)
         return {"imports": {name: static_url(path) for name, path in scripts.items()}}
+
+    def import_map() -> dict[str, dict[str, str]]:
+        return import_map_below(request.script_root)
 
     app.jinja_env.globals.update(
         navigation=navigation,

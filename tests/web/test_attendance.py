@@ -304,6 +304,15 @@ def test_a_full_disk_acknowledges_nothing_that_it_did_not_keep(db, staff, meetin
     )
 
 
+@pytest.mark.parametrize("claim", ["marker", "marked_by", "received_at", "link_id"])
+def test_a_mark_that_says_itself_who_made_it_is_refused_with_a_reason(staff, world, meeting, claim):
+    honest = mark(f"m:{world.people['chi'].id}")
+    batch = {"marks": [mark(hien(world), **{claim: "1"}), honest]}
+    answer = staff.post(f"/attendance/{meeting.id}/marks", json=batch).get_json()["marks"]
+    assert [one["verdict"] for one in answer] == ["refused", "stored"]
+    assert "không được tự khai" in answer[0]["reason"]
+
+
 def test_unknown_fields_do_no_harm(staff, world, meeting):
     extra = {"marks": [mark(hien(world), colour="red")], "api": 9, "device": [1]}
     assert staff.post(f"/attendance/{meeting.id}/marks", json=extra).status_code == 200
