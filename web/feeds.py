@@ -21,7 +21,6 @@ from flask import (
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from itsdangerous import URLSafeTimedSerializer
 from wtforms import BooleanField, SelectField
 
 from rules.calendar import PLAIN_AGENTS
@@ -57,7 +56,7 @@ class Sessions(SecureCookieSessionInterface):
     """Browsers' sessions, but none for feeds: they are the same whoever asks, so that nothing
     about them varies by cookie."""
 
-    _made: URLSafeTimedSerializer | None = None
+    _made: Any = None
     _made_for: str | None = None
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
@@ -66,7 +65,7 @@ class Sessions(SecureCookieSessionInterface):
             return self.session_class()
         return super().open_session(app, request)
 
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+    def get_signing_serializer(self, app: Flask) -> Any:
         """The key that proves a cookie, made ready once for a secret instead of twice a request."""
         secret = app.config["SECRET_KEY"]
         if self._made_for != secret:
