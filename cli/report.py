@@ -1,15 +1,16 @@
 """`flask report`: the term report as JSON, text, a workbook or a document."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 from flask.cli import AppGroup
 
 from cli.answers import now, print_json, refusing
-from rules.permissions import SYSTEM
+from rules.permissions import SYSTEM, Actor
 from services import report_documents, report_files
+from services.document_templates import TemplateFailed
 from services.report_places import AS_WAS, VIEWS
 
 group = AppGroup("report", help="Reports with every number counted from rows.")
@@ -45,10 +46,7 @@ def term(
     if sum((as_json, xlsx is not None, docx is not None)) > 1:
         raise click.UsageError("choose one of --json, --xlsx and --docx")
     days = (first.date(), last.date())
-    for path, make in (
-        (xlsx, report_files.term_workbook),
-        (docx, report_documents.term_document),
-    ):
+    for path, make in ((xlsx, report_files.term_workbook), (docx, _document)):
         if path is not None:
             content = make(*days, now=now(), by=SYSTEM, view=view)
             path.write_bytes(content)
@@ -60,6 +58,15 @@ def term(
         return
     for line in _lines("", report):
         click.echo(line)
+
+
+def _document(first: date, last: date, *, now: datetime, by: Actor, view: str) -> bytes:
+    """In the unit's own template; where that cannot be filled, in the built-in form, and says so."""
+    try:
+        return report_documents.term_document(first, last, now=now, by=by, view=view)
+    except TemplateFailed as failure:
+        click.echo(f"{failure} {failure.why}", err=True)
+        return report_documents.term_document(first, last, now=now, by=by, view=view, built_in=True)
 
 
 def _lines(name: str, value: object) -> Iterator[str]:

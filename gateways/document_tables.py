@@ -10,6 +10,8 @@ LINES = "".join(
     f'<w:{side} w:val="single" w:sz="4" w:space="0" w:color="000000"/>'
     for side in ("top", "left", "bottom", "right", "insideH", "insideV")
 )
+TIGHT_LINES = '<w:spacing w:before="0" w:after="0" w:line="240" w:lineRule="auto"/>'
+"""Whatever spacing a template gives its paragraphs, a table's rows stay as high as their text."""
 TIGHT_FROM_COLUMNS, TIGHT, ROOMY = 11, 28, 85
 """Room beside a cell's text in twips: half a millimetre where columns are many, else 1,5."""
 
@@ -87,7 +89,7 @@ def _cell(
     # A line over all columns heads what follows: it never stands alone at a page's foot.
     kept = "<w:keepNext/>" if span > 1 else ""
     lines = "".join(
-        f'<w:p><w:pPr>{kept}<w:spacing w:after="0"/><w:jc w:val="{align}"/></w:pPr>'
+        f'<w:p><w:pPr>{kept}{TIGHT_LINES}<w:jc w:val="{align}"/></w:pPr>'
         f'<w:r>{run}<w:t xml:space="preserve">{escape(text, quote=False)}</w:t></w:r></w:p>'
         for text in value.split("\n")
     )

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 from docx import Document
 from docx.enum.section import WD_ORIENT
@@ -32,6 +32,7 @@ ALIGNMENTS = {
     "justify": WD_ALIGN_PARAGRAPH.JUSTIFY,
 }
 A4_WIDTH, A4_HEIGHT = 210, 297
+DRAFT = "DỰ THẢO"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class PageBreak:
 
 
 Block = Text | Grid | Picture | Drawing | Blank | PageBreak
+FieldValue: TypeAlias = "str | Sequence[Mapping[str, str]] | tuple[Block, ...]"
+"""A text, the lines of a list by column, or what the program lays out itself."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,12 @@ class Paper:
     """Who exported it and when."""
     signs: bool = True
     recipients: tuple[str, ...] = field(default=())
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    """What a template may ask for by name beside the head's fields (`rules.document_templates`)."""
+    number_line: str | None = None
+    day_line: str | None = None
+    draft_line: str | None = None
+    """In place of what follows from symbol, day and draft; only starters of templates set them."""
 
 
 def docx(papers: Sequence[Paper]) -> bytes:
@@ -209,10 +218,30 @@ def _write(document: Any, paper: Paper) -> None:
         _line(document, "–––––––––", align="center", after=6)
     if paper.addressee:
         _line(document, paper.addressee, align="center", after=6)
-    for block in paper.blocks:
-        _write_block(document, paper, block)
+    write_blocks(document, paper.blocks, Space(_usable_width(paper), _usable_height(paper)))
     if paper.signs:
         _write_signature(document, paper)
+
+
+def number_line(paper: Paper) -> str:
+    """Room for the number, and the symbol without a year; nothing where there is no symbol."""
+    if paper.number_line is not None:
+        return paper.number_line
+    return f"Số      -{paper.symbol}" if paper.symbol else ""
+
+
+def day_line(paper: Paper) -> str:
+    """Place and day."""
+    if paper.day_line is not None:
+        return paper.day_line
+    return party_date(paper.letterhead.place, paper.on)
+
+
+def draft_line(paper: Paper) -> str:
+    """What marks a draft; nothing on what is no draft."""
+    if paper.draft_line is not None:
+        return paper.draft_line
+    return DRAFT if paper.is_draft else ""
 
 
 def _usable_width(paper: Paper) -> float:
@@ -235,12 +264,12 @@ def _write_head(document: Any, paper: Paper) -> None:
         _cell_line(left, head.superior, first=True)
     _cell_line(left, head.issuer, first=not head.superior, bold=True)
     _cell_line(left, "*")
-    if paper.symbol:
-        _cell_line(left, f"Số      -{paper.symbol}")
+    if number := number_line(paper):
+        _cell_line(left, number)
     _cell_line(right, head.motto, first=True, bold=True, size=15, underline=True)
-    _cell_line(right, party_date(head.place, paper.on), italic=True)
-    if paper.is_draft:
-        _cell_line(right, "DỰ THẢO", bold=True, size=12)
+    _cell_line(right, day_line(paper), italic=True)
+    if draft := draft_line(paper):
+        _cell_line(right, draft, bold=True, size=12)
 
 
 def _write_signature(document: Any, paper: Paper) -> None:
@@ -264,7 +293,21 @@ def _write_signature(document: Any, paper: Paper) -> None:
     _cell_line(right, head.signer, bold=True)
 
 
-def _write_block(document: Any, paper: Paper, block: Block) -> None:
+@dataclass(frozen=True)
+class Space:
+    """The room for text on a page, in millimetres."""
+
+    width: float
+    height: float
+
+
+def write_blocks(document: Any, blocks: Sequence[Block], space: Space) -> None:
+    """Add these at the document's end, over the width of the text."""
+    for block in blocks:
+        _write_block(document, space, block)
+
+
+def _write_block(document: Any, space: Space, block: Block) -> None:
     if isinstance(block, Text):
         line = _line(
             document,
@@ -279,27 +322,26 @@ def _write_block(document: Any, paper: Paper, block: Block) -> None:
             line.paragraph_format.first_line_indent = Mm(10)
         line.paragraph_format.keep_with_next = block.bold
     elif isinstance(block, Grid):
-        _write_grid(document, paper, block)
+        _write_grid(document, space.width, block)
     elif isinstance(block, Picture):
         document.add_picture(io.BytesIO(block.content), width=Mm(block.width))
         document.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
         document.inline_shapes[-1]._inline.docPr.set("descr", block.alternative)
     elif isinstance(block, Drawing):
-        tallest = _usable_height(paper)
-        height = min(block.height, tallest)
-        add_chart(document, block.chart, width=_usable_width(paper), height=height)
+        height = min(block.height, space.height)
+        add_chart(document, block.chart, width=space.width, height=height)
     elif isinstance(block, Blank):
         for _line_number in range(block.lines):
             dots = _line(document, "\t", after=6)
             dots.paragraph_format.tab_stops.add_tab_stop(
-                Mm(_usable_width(paper)), WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS
+                Mm(space.width), WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS
             )
     else:
         document.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
 
 
-def _write_grid(document: Any, paper: Paper, grid: Grid) -> None:
-    share = _usable_width(paper) / sum(grid.widths)
+def _write_grid(document: Any, usable: float, grid: Grid) -> None:
+    share = usable / sum(grid.widths)
     aligned = ["left"] * len(grid.header)
     for place in grid.centred:
         aligned[place] = "center"

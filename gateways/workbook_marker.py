@@ -4,7 +4,6 @@ Run as `python -m gateways.workbook_marker FILE TARGET` with the errors as JSON 
 """
 
 import json
-import resource
 import sys
 from typing import Any
 
@@ -13,6 +12,8 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from gateways.children import limit_this_process
+
 _MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 _MAX_CPU_SECONDS = 50
 _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -20,8 +21,7 @@ _RISKY_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def main(arguments: list[str]) -> int:
     """Mark the errors and print “done”; anything else ends the process and writes nothing."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_SECONDS, _MAX_CPU_SECONDS + 1))
+    limit_this_process(_MAX_MEMORY_BYTES, _MAX_CPU_SECONDS)
     if not openpyxl.DEFUSEDXML:
         raise RuntimeError("openpyxl must read XML through defusedxml")
     job = json.load(sys.stdin)

@@ -6,7 +6,6 @@ found, then one line a row. A hostile file can at worst end this process.
 
 import datetime as dt
 import json
-import resource
 import sys
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ from xml.parsers import expat
 
 import python_calamine as calamine
 
+from gateways.children import limit_this_process
 from gateways.workbook_csv import MAX_CELL_LETTERS, read_csv
 from gateways.workbook_parts import ods_formulas_and_merged, xlsx_formulas
 from gateways.workbook_safety import BROKEN, ENCRYPTED, TOO_LARGE, Format, checked_format
@@ -58,10 +58,7 @@ UNREADABLE = (
 
 def main(arguments: list[str]) -> int:
     """Limit this process, read, print. Refusals are answers too, so the exit code is 0."""
-    limit = (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES)
-    resource.setrlimit(resource.RLIMIT_AS, limit)
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_this_process(MAX_MEMORY_BYTES, MAX_CPU_SECONDS)
     path, kind = Path(arguments[0]), arguments[1]
     wanted = arguments[2] if len(arguments) > 2 else None
     try:

@@ -1,13 +1,11 @@
 """What a file really is, whatever its name, and which files are refused before they are opened."""
 
 import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from gateways.packages import BROKEN_ZIP, Limits, Sentences, check_package
 from rules.refusals import N_, Malformed
 
 Format: TypeAlias = Literal["xlsx", "xls", "ods", "csv"]
@@ -17,8 +15,6 @@ MAX_FILE_BYTES = 20_000_000
 MAX_UNPACKED_BYTES = 220_000_000
 MAX_ENTRIES = 600
 MAX_RATIO = 100
-_RATIO_MATTERS_FROM = 1_000_000
-_CHUNK = 1 << 18
 
 TOO_LARGE = N_(
     "Tệp quá lớn. Hãy chỉ giữ một trang tính với danh sách, tối đa 100.000 dòng và 20 MB."
@@ -78,14 +74,8 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"MZ", UNKNOWN),
     (b"\x7fELF", UNKNOWN),
 )
-_BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    ValueError,
-    NotImplementedError,
-)
+LIMITS = Limits(MAX_ENTRIES, MAX_UNPACKED_BYTES, MAX_RATIO)
+SENTENCES = Sentences(BOMB, BROKEN, DTD)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -151,11 +141,9 @@ def _checked_zip(path: Path) -> Format:
         with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
             entries = archive.infolist()
             kind = _kind_of_zip(entries)
-            _refuse_dangerous_shape(entries, raw)
-            for _ in _unpacked(entries, raw):
-                pass
+            check_package(entries, raw, LIMITS, SENTENCES)
             return kind
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         raise Malformed(BROKEN) from error
 
 
@@ -183,75 +171,3 @@ def _refuse_macros(names: set[str]) -> None:
         raise Malformed(MACROS)
     if any(name.startswith(("xl/macrosheets/", "basic/", "scripts/")) for name in lowered):
         raise Malformed(MACROS)
-
-
-def _refuse_dangerous_shape(entries: list[zipfile.ZipInfo], raw: IO[bytes]) -> None:
-    """Too many entries, the same name twice, entries that share bytes, strange compression."""
-    if len(entries) > MAX_ENTRIES or len({e.filename for e in entries}) < len(entries):
-        raise Malformed(BOMB)
-    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
-        raise Malformed(BOMB)
-    end_of_last = 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Malformed(BROKEN)
-        if entry.header_offset < end_of_last:
-            raise Malformed(BOMB)
-        end_of_last = _data_offset(entry, raw) + entry.compress_size
-
-
-def _data_offset(entry: zipfile.ZipInfo, raw: IO[bytes]) -> int:
-    raw.seek(entry.header_offset)
-    header = raw.read(30)
-    if header[:4] != b"PK\x03\x04":
-        raise zipfile.BadZipFile("no local header")
-    name_length, extra_length = struct.unpack("<HH", header[26:30])
-    return entry.header_offset + 30 + int(name_length) + int(extra_length)
-
-
-def _unpacked(entries: list[zipfile.ZipInfo], raw: IO[bytes]) -> Iterator[str]:
-    """Unpack every entry once, keeping nothing: sizes stated in the file may lie."""
-    total = 0
-    for entry in entries:
-        size = 0
-        tail = b""
-        is_xml = entry.filename.lower().endswith((".xml", ".rels"))
-        for chunk in _chunks(entry, raw):
-            if is_xml and size == 0 and _is_wide(chunk):
-                raise Malformed(DTD)
-            size += len(chunk)
-            total += len(chunk)
-            if total > MAX_UNPACKED_BYTES:
-                raise Malformed(BOMB)
-            if size > _RATIO_MATTERS_FROM and size > MAX_RATIO * max(entry.compress_size, 1):
-                raise Malformed(BOMB)
-            if is_xml:
-                seen = tail + chunk
-                if b"<!DOCTYPE" in seen or b"<!ENTITY" in seen:
-                    raise Malformed(DTD)
-                tail = chunk[-16:]
-        yield entry.filename
-
-
-def _is_wide(chunk: bytes) -> bool:
-    """XML in two-byte letters would hide a declaration from the search; no program writes it."""
-    return chunk[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in chunk[:4]
-
-
-def _chunks(entry: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[bytes]:
-    offset, left = _data_offset(entry, raw), entry.compress_size
-    raw.seek(offset)
-    unpack = zlib.decompressobj(-15) if entry.compress_type == zipfile.ZIP_DEFLATED else None
-    while left > 0:
-        packed = raw.read(min(_CHUNK, left))
-        if not packed:
-            raise zipfile.BadZipFile("truncated")
-        left -= len(packed)
-        if unpack is None:
-            yield packed
-            continue
-        while packed:
-            plain = unpack.decompress(packed, _CHUNK)
-            packed = unpack.unconsumed_tail
-            if plain:
-                yield plain

@@ -3,11 +3,6 @@
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -15,6 +10,7 @@ from typing import IO, Any, TypeVar
 
 import xlsxwriter  # type: ignore[import-untyped]
 
+from gateways.children import Endings, in_child
 from gateways.workbook_csv import decoded, separator_of
 from gateways.workbook_safety import BROKEN, TOO_LARGE
 from rules.refusals import N_, Malformed
@@ -23,7 +19,6 @@ from rules.roster_columns import Kind, Layout, Sheet
 
 T = TypeVar("T")
 
-_ROOT = Path(__file__).resolve().parent.parent
 _WALL_SECONDS = 60
 # Above this many rows the original look is not worth the memory: the copy holds values only.
 KEEPS_ITS_LOOK_UP_TO_ROWS = 20_000
@@ -32,6 +27,7 @@ ERROR_COLUMN = N_("Lỗi cần sửa")
 STOPPED = N_(
     "Đọc tệp quá lâu nên đã dừng. Hãy chép riêng danh sách sang một tệp Excel mới rồi thử lại."
 )
+_ENDINGS = Endings(STOPPED, TOO_LARGE, BROKEN)
 
 
 def read_workbook(path: Path, kind: Kind, sheet: str | None = None) -> Sheet:
@@ -47,54 +43,7 @@ def read_workbook(path: Path, kind: Kind, sheet: str | None = None) -> Sheet:
 def _in_child(
     module: str, arguments: list[str], take: Callable[[IO[bytes]], T | None], job: bytes
 ) -> T:
-    command = [sys.executable, "-m", module, *arguments]
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # Each arena of the allocator would count against the limit on memory.
-        "MALLOC_ARENA_MAX": "2",
-    }
-    with subprocess.Popen(
-        command,
-        cwd=_ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        watch = threading.Timer(_WALL_SECONDS, child.kill)
-        watch.start()
-        try:
-            return _answered(child, take, job)
-        finally:
-            watch.cancel()
-            child.kill()
-
-
-def _answered(
-    child: "subprocess.Popen[bytes]", take: Callable[[IO[bytes]], T | None], job: bytes
-) -> T:
-    if child.stdin is None or child.stdout is None:
-        raise RuntimeError("the reader was started without pipes")
-    answer: T | None
-    try:
-        child.stdin.write(job)
-        child.stdin.close()
-        answer = take(child.stdout)
-    except (BrokenPipeError, json.JSONDecodeError, UnicodeDecodeError):
-        answer = None
-    code = child.wait()
-    if answer is None or code != 0:
-        raise Malformed(_why_it_ended(code))
-    return answer
-
-
-def _why_it_ended(code: int) -> str:
-    """Stopped for time (killed, or out of CPU), for memory (aborted), or by a file it cannot read."""
-    if code in (-signal.SIGKILL, -signal.SIGXCPU):
-        return STOPPED
-    return TOO_LARGE if code < 0 else BROKEN
+    return in_child(module, arguments, take, job, seconds=_WALL_SECONDS, endings=_ENDINGS)
 
 
 def _sheet_of(lines: IO[bytes]) -> Sheet | None:

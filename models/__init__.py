@@ -16,6 +16,7 @@ from models.campaigns import (
     RollEntry,
 )
 from models.courses import ClassPlan, Course, CourseType, Enrolment
+from models.document_templates import DocumentTemplate
 from models.door import Claim
 from models.feeds import FeedToken
 from models.meetings import (
@@ -78,6 +79,7 @@ __all__ = [
     "DataLink",
     "DataRequest",
     "DataRequestStep",
+    "DocumentTemplate",
     "Enrolment",
     "Exemption",
     "ExternalCredit",

@@ -44,7 +44,7 @@ def save_letterhead(unit_id: int, wanted: LetterheadFields, *, now: datetime, by
     if any(margin not in MARGINS for margin in margins):
         raise Malformed(N_("Lề phải từ 10 đến 60 mm. Hãy sửa lại."))
     with writing() as session:
-        _require(session, unit_id, now, by, "staff")
+        require_headed_unit(session, unit_id, now, by, "staff")
         row = session.get(UnitLetterhead, unit_id) or UnitLetterhead(unit_id=unit_id)
         for one in fields(LetterheadFields):
             value = getattr(wanted, one.name)
@@ -68,7 +68,10 @@ def _lines(text: str) -> list[str]:
     return [line for line in (clean(line) for line in text.splitlines()) if line]
 
 
-def _require(session: Session, unit_id: int, now: datetime, by: Actor, *roles: str) -> Unit:
+def require_headed_unit(
+    session: Session, unit_id: int, now: datetime, by: Actor, *roles: str
+) -> Unit:
+    """The unit whose documents somebody may lay out; NotFound outside their scope."""
     unit = session.get(Unit, unit_id)
     if unit is None:
         raise NotFound(N_("Không tìm thấy đơn vị này trong phạm vi của bạn."))
@@ -79,7 +82,7 @@ def _require(session: Session, unit_id: int, now: datetime, by: Actor, *roles: s
 def letterhead_fields(unit_id: int, *, now: datetime, by: Actor) -> LetterheadFields:
     """What is kept for a unit, for its form."""
     session = reading()
-    _require(session, unit_id, now, by, "staff")
+    require_headed_unit(session, unit_id, now, by, "staff")
     row = session.get(UnitLetterhead, unit_id)
     if row is None:
         return LetterheadFields()

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from gateways.documents import Blank, Block, Grid, Paper, Text, docx
+from gateways.documents import Blank, Block, Grid, Letterhead, Paper, Text
 from models import Campaign, Course, Invitation, Meeting, MeetingSpeaker, Person, Unit
 from rules.courses import LABELS as RESULT_LABELS
 from rules.coverage import number_text
@@ -30,6 +30,8 @@ from services.access import (
 from services.campaigns import campaign_for
 from services.courses import CourseView, LearnerLine, course_view, own_course
 from services.coverage import CampaignFigures, figures_of
+from services.document_fields import class_fields, listed, meeting_fields, plan_fields
+from services.document_templates import write_document
 from services.letterheads import letterhead_of
 from services.transaction import reading, writing
 from services.units import unit_names_on
@@ -46,6 +48,8 @@ class Made:
     name: str
     entity: str
     entity_id: object
+    unit_id: int
+    """In whose name it is issued: whose template it may have."""
     people: int = 0
 
 
@@ -61,11 +65,18 @@ def document(kind: str, key: str, *, now: datetime, by: Actor) -> Made:
     return make(reading(), key, now, by)
 
 
-def document_file(kind: str, key: str, *, now: datetime, by: Actor) -> tuple[bytes, str]:
-    """The same as a file with its name; its leaving is logged and stands in its foot."""
+def document_file(
+    kind: str, key: str, *, now: datetime, by: Actor, built_in: bool = False
+) -> tuple[bytes, str]:
+    """The same as a file with its name; its leaving is logged and stands in its foot.
+
+    In the issuing unit's own template when it has one in use, unless the built-in form is asked
+    for. Raises `TemplateFailed` when the template cannot be filled: nothing has left then.
+    """
     made = document(kind, key, now=now, by=by)
     foot = audit.watermark(by, now)
-    content = docx([replace(one, foot=foot) for one in made.papers])
+    papers = [replace(one, foot=foot) for one in made.papers]
+    written = write_document(reading(), kind, made.unit_id, papers, built_in=built_in)
     with writing() as session:
         audit.record(
             session,
@@ -76,14 +87,16 @@ def document_file(kind: str, key: str, *, now: datetime, by: Actor) -> tuple[byt
             entity_id=made.entity_id,
             what=kind,
             people=made.people,
+            template=written.template,
         )
-    return content, f"{made.name}.docx"
+    return written.content, f"{made.name}.docx"
 
 
 def _plan(session: Session, code: str, now: datetime, by: Actor) -> Made:
     """The plan of a campaign with its timetable as an annex; what staff must write is left open."""
     campaign = campaign_for(session, by, code, now)
-    head = letterhead_of(session, campaign.owner_unit_id or _issuer(session, by), now)
+    unit = campaign.owner_unit_id or _issuer(session, by)
+    head = letterhead_of(session, unit, now)
     figures = figures_of(session, campaign, by=by, today=local_day(now))
     blocks: tuple[Block, ...] = (
         Text(_opening(campaign)),
@@ -100,16 +113,25 @@ def _plan(session: Session, code: str, now: datetime, by: Actor) -> Made:
         Blank(2),
     )
     meetings = _meetings(session, Meeting.campaign_id == campaign.id, now, by)
+    timetable = _timetable(session, meetings)
     annex = Paper(
         head,
         "PHỤ LỤC",
         f"Lịch {campaign.title}",
-        (_timetable(session, meetings),),
+        (timetable,),
         signs=False,
         landscape=True,
     )
-    plan = Paper(head, "KẾ HOẠCH", campaign.title, blocks, symbol=_symbol("KH", head.symbol))
-    return Made((plan, annex), f"ke-hoach-{code}", "campaign", campaign.id)
+    columns = ("stt", "thoi_gian", "noi_dung", "dia_diem", "bao_cao_vien", "thanh_phan")
+    plan = Paper(
+        head,
+        "KẾ HOẠCH",
+        campaign.title,
+        blocks,
+        symbol=_symbol("KH", head.symbol),
+        fields=plan_fields(campaign, figures) | {"lich": listed(columns, timetable.rows)},
+    )
+    return Made((plan, annex), f"ke-hoach-{code}", "campaign", campaign.id, unit)
 
 
 def _opening(campaign: Campaign) -> str:
@@ -245,6 +267,7 @@ def _summons(session: Session, key: str, now: datetime, by: Actor) -> Made:
     head = letterhead_of(session, meeting.organiser_id, now)
     names = _unit_names(session, [meeting], local_day(meeting.starts_at))
     guests = _guests(session, meeting)
+    grid = _guest_grid(guests)
     addressees = "; ".join(names[link.unit_id] for link in meeting.units)
     letter = Paper(
         head,
@@ -257,11 +280,18 @@ def _summons(session: Session, key: str, now: datetime, by: Actor) -> Made:
         ),
         symbol=_symbol("CV", head.symbol),
         addressee=f"Kính gửi: {addressees}" if addressees else "",
+        fields=meeting_fields(meeting, _place(meeting))
+        | {"khach_moi": listed(("stt", "ho_ten"), grid.rows, heading="don_vi")},
     )
-    listed = Paper(
-        head, "DANH SÁCH", f"triệu tập dự: {meeting.topic}", (_guest_grid(guests),), signs=False
+    annex = Paper(head, "DANH SÁCH", f"triệu tập dự: {meeting.topic}", (grid,), signs=False)
+    return Made(
+        (letter, annex),
+        f"trieu-tap-{meeting.id}",
+        "meeting",
+        meeting.id,
+        meeting.organiser_id,
+        len(guests),
     )
-    return Made((letter, listed), f"trieu-tap-{meeting.id}", "meeting", meeting.id, len(guests))
 
 
 def _guest_grid(guests: Sequence[tuple[str, str, int | None]]) -> Grid:
@@ -287,25 +317,37 @@ def _invitations(session: Session, key: str, now: datetime, by: Actor) -> Made:
             N_("Buổi này mời quá %(most)s người. Hãy in công văn triệu tập kèm danh sách."),
             most=MOST_INVITATIONS,
         )
-    points = {point.id: point.name for point in meeting.points}
-    papers = tuple(
-        Paper(
-            head,
-            "GIẤY MỜI",
-            "",
-            (
-                Text(f"Trân trọng kính mời đồng chí: {name}", bold=True),
-                Text(f"Đơn vị: {unit}"),
-                Text("Đến dự:"),
-                *_facts(meeting),
-                *([Text(f"- Điểm cầu: {points[point]}.")] if point in points else []),
-                Text("Rất mong đồng chí đến dự đúng giờ."),
-            ),
-            symbol=_symbol("GM", head.symbol),
-        )
-        for name, unit, point in guests
+    papers = tuple(_invitation(head, meeting, *guest) for guest in guests)
+    return Made(
+        papers,
+        f"giay-moi-{meeting.id}",
+        "meeting",
+        meeting.id,
+        meeting.organiser_id,
+        len(guests),
     )
-    return Made(papers, f"giay-moi-{meeting.id}", "meeting", meeting.id, len(guests))
+
+
+def _invitation(
+    head: Letterhead, meeting: Meeting, name: str, unit: str, point_id: int | None
+) -> Paper:
+    point = next((one.name for one in meeting.points if one.id == point_id), "")
+    return Paper(
+        head,
+        "GIẤY MỜI",
+        "",
+        (
+            Text(f"Trân trọng kính mời đồng chí: {name}", bold=True),
+            Text(f"Đơn vị: {unit}"),
+            Text("Đến dự:"),
+            *_facts(meeting),
+            *([Text(f"- Điểm cầu: {point}.")] if point else []),
+            Text("Rất mong đồng chí đến dự đúng giờ."),
+        ),
+        symbol=_symbol("GM", head.symbol),
+        fields=meeting_fields(meeting, _place(meeting))
+        | {"nguoi_duoc_moi": name, "don_vi_nguoi_moi": unit, "diem_cau": point},
+    )
 
 
 def _week(session: Session, key: str, now: datetime, by: Actor) -> Made:
@@ -321,9 +363,10 @@ def _week(session: Session, key: str, now: datetime, by: Actor) -> Made:
     meetings = _meetings(session, week, now, by)
     rows = _week_rows(meetings, _unit_names(session, meetings, monday), monday)
     header = ("Buổi", "Giờ", "Nội dung", "Địa điểm", "Chủ trì", "Thành phần")
-    head = letterhead_of(session, _issuer(session, by), now)
+    columns = ("buoi", "gio", "noi_dung", "dia_diem", "chu_tri", "thanh_phan")
+    unit = _issuer(session, by)
     schedule = Paper(
-        head,
+        letterhead_of(session, unit, now),
         "LỊCH CÔNG TÁC TUẦN",
         f"từ ngày {monday:%d/%m/%Y} đến ngày {sunday:%d/%m/%Y}",
         (
@@ -331,8 +374,13 @@ def _week(session: Session, key: str, now: datetime, by: Actor) -> Made:
             Text("Lịch này thay thư mời họp.", italic=True, align="left"),
         ),
         landscape=True,
+        fields={
+            "tu_ngay": f"{monday:%d/%m/%Y}",
+            "den_ngay": f"{sunday:%d/%m/%Y}",
+            "lich": listed(columns, rows, heading="ngay"),
+        },
     )
-    return Made((schedule,), f"lich-tuan-{monday:%Y%m%d}", "meeting", f"week {monday}")
+    return Made((schedule,), f"lich-tuan-{monday:%Y%m%d}", "meeting", f"week {monday}", unit)
 
 
 def _week_rows(
@@ -384,8 +432,20 @@ def _register(session: Session, key: str, now: datetime, by: Actor) -> Made:
         meeting.topic,
         (*_facts(meeting), grid, Text(f"Mã sổ: {sheet.code}", size=11, indent=False)),
         is_draft=False,
+        fields=meeting_fields(meeting, _place(meeting))
+        | {
+            "ma_so": sheet.code,
+            "danh_sach": listed(("stt", "ho_ten"), rows, heading="nhom"),
+        },
     )
-    return Made((signed,), f"diem-danh-{meeting.id}", "meeting", meeting.id, sheet.total)
+    return Made(
+        (signed,),
+        f"diem-danh-{meeting.id}",
+        "meeting",
+        meeting.id,
+        meeting.organiser_id,
+        sheet.total,
+    )
 
 
 def _course(session: Session, code: str, now: datetime, by: Actor) -> tuple[Course, CourseView]:
@@ -402,13 +462,16 @@ def _class_list(session: Session, code: str, now: datetime, by: Actor) -> Made:
     ]
     header = ("STT", "Họ và tên", "Đơn vị cử đi", "Ký tên", "Ghi chú")
     grid = Grid(header, rows, (2, 9, 9, 6, 5), centred=frozenset({0}), row_height=8)
-    listed = Paper(
+    learners = Paper(
         letterhead_of(session, course.organiser_id, now),
         "DANH SÁCH HỌC VIÊN",
         course.title,
         (_class_facts(view), grid),
+        fields=class_fields(view) | {"hoc_vien": listed(("stt", "ho_ten", "don_vi"), rows)},
     )
-    return Made((listed,), f"hoc-vien-{code}", "course", course.id, len(rows))
+    return Made(
+        (learners,), f"hoc-vien-{code}", "course", course.id, course.organiser_id, len(rows)
+    )
 
 
 def _class_facts(view: CourseView) -> Text:
@@ -433,7 +496,14 @@ def _results(session: Session, code: str, now: datetime, by: Actor) -> Made:
         _result_sheet(head, course.title, unit, learners, view)
         for unit, learners in sorted(sent.items())
     )
-    return Made(papers, f"ket-qua-{code}", "course", course.id, len(view.learners))
+    return Made(
+        papers,
+        f"ket-qua-{code}",
+        "course",
+        course.id,
+        course.organiser_id,
+        len(view.learners),
+    )
 
 
 def _result_sheet(
@@ -468,6 +538,13 @@ def _result_sheet(
             ),
         ),
         addressee=f"Kính gửi: {unit}" if unit else "",
+        fields=class_fields(view)
+        | {
+            "don_vi_cu": unit,
+            "so_hoc_vien_cu": number_text(len(learners)),
+            "tom_tat": counted,
+            "hoc_vien": listed(("stt", "ho_ten", "so_buoi_du", "ket_qua", "so_giay"), rows),
+        },
     )
 
 
@@ -490,14 +567,24 @@ def _certificates(session: Session, key: str, now: datetime, by: Actor) -> Made:
         for number, one in enumerate(lines, start=1)
     ]
     header = ("STT", "Số", "Ngày cấp", "Họ và tên", "Đơn vị", "Lớp", "Kết quả", "Ký nhận")
-    listed = Paper(
-        letterhead_of(session, _issuer(session, by), now),
+    columns = ("stt", "so", "ngay_cap", "ho_ten", "don_vi", "lop", "ket_qua")
+    unit = _issuer(session, by)
+    register = Paper(
+        letterhead_of(session, unit, now),
         "SỔ CẤP GIẤY CHỨNG NHẬN",
         f"năm {key}",
         (Grid(header, rows, (2, 4, 5, 9, 9, 11, 4, 5), centred=frozenset({0})),),
         landscape=True,
+        fields={"nam": key, "giay": listed(columns, rows)},
     )
-    return Made((listed,), f"giay-chung-nhan-{key}", "course", f"certificates {key}", len(rows))
+    return Made(
+        (register,),
+        f"giay-chung-nhan-{key}",
+        "course",
+        f"certificates {key}",
+        unit,
+        len(rows),
+    )
 
 
 _KINDS: dict[str, Callable[[Session, str, datetime, Actor], Made]] = {

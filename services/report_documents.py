@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateways.documents import Block, Drawing, Grid, Paper, Text, docx
+from gateways.documents import Block, Drawing, Grid, Paper, Text
 from models import Unit
 from rules.charts import BarChart, Chart, DayChart, HeatChart
 from rules.days import local_day
@@ -18,6 +18,8 @@ from rules.report_tables import COUNT, RATIO, TEXT, Line, ReportTable, cell, cel
 from rules.reports import Period
 from services import audit
 from services.access import granted_unit_ids
+from services.document_fields import report_fields
+from services.document_templates import write_document
 from services.letterheads import letterhead_of
 from services.report_files import VIEW_NOTES, heading, name_of_lines, record_export
 from services.report_places import AS_WAS
@@ -34,15 +36,29 @@ DOCUMENT_TABLES_NOTE = "Các biểu kèm theo là một phần của báo cáo."
 
 
 def term_document(
-    first_on: date, last_on: date, *, now: datetime, by: Actor, view: str = AS_WAS
+    first_on: date,
+    last_on: date,
+    *,
+    now: datetime,
+    by: Actor,
+    view: str = AS_WAS,
+    built_in: bool = False,
 ) -> bytes:
-    """The term report as .docx, headed by the reader's own unit; its leaving is logged."""
+    """The term report as .docx, headed by the reader's own unit; its leaving is logged.
+
+    In that unit's own template when it has one in use, unless the built-in form is asked for;
+    raises `TemplateFailed` when the template cannot be filled.
+    """
     today = local_day(now)
     whole = report(first_on, last_on, today=today, by=by, view=view)
     summary = summary_table(whole.period, today=today, by=by)
-    record_export(first_on, last_on, "docx", now=now, by=by)
-    paper = report_paper(reading(), (summary, *whole.tables), whole.period, view, now=now, by=by)
-    return docx([paper])
+    session = reading()
+    unit = issuing_unit(session, by, today)
+    tables = (summary, *whole.tables)
+    paper = report_paper(session, tables, whole.period, view, unit=unit, now=now, by=by)
+    written = write_document(session, "report", unit, [paper], built_in=built_in)
+    record_export(first_on, last_on, "docx", now=now, by=by, template=written.template)
+    return written.content
 
 
 def report_paper(
@@ -51,11 +67,13 @@ def report_paper(
     period: Period,
     view: str,
     *,
+    unit: int,
     now: datetime,
     by: Actor,
 ) -> Paper:
-    """The paper that holds these tables; forms with nothing in them are left out."""
-    head = letterhead_of(session, issuing_unit(session, by, local_day(now)), now)
+    """The paper of a unit that holds these tables; forms with nothing in them are left out."""
+    head = letterhead_of(session, unit, now)
+    forms: dict[str, list[Block]] = {}
     blocks: list[Block] = [
         Text(
             f"Số liệu từ ngày {period.first_on:%d/%m/%Y} đến ngày {period.last_on:%d/%m/%Y}. "
@@ -65,6 +83,8 @@ def report_paper(
     for table in tables:
         if table.lines:
             blocks += table_blocks(table)
+            name = f"bieu_{table.number}" if table.number else "bang_tong_hop"
+            forms.setdefault(name, []).extend(table_blocks(table))
     return Paper(
         letterhead=head,
         kind="BÁO CÁO",
@@ -73,6 +93,10 @@ def report_paper(
         symbol=head.symbol and f"BC/{head.symbol}",
         landscape=True,
         foot=audit.watermark(by, now),
+        fields={
+            **report_fields(tables, period, VIEW_NOTES[view]),
+            **{name: tuple(found) for name, found in forms.items()},
+        },
     )
 
 

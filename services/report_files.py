@@ -113,8 +113,16 @@ def _sheet_name(table: ReportTable, taken: set[str]) -> str:
     return name
 
 
-def record_export(first_on: date, last_on: date, form: str, *, now: datetime, by: Actor) -> None:
-    """Log that a report left the program, in which form."""
+def record_export(
+    first_on: date,
+    last_on: date,
+    form: str,
+    *,
+    now: datetime,
+    by: Actor,
+    template: int | None = None,
+) -> None:
+    """Log that a report left the program, in which form, and in which version of a template."""
     with writing() as session:
         audit.record(
             session,
@@ -126,4 +134,5 @@ def record_export(first_on: date, last_on: date, form: str, *, now: datetime, by
             first_on=first_on,
             last_on=last_on,
             form=form,
+            template=template,
         )

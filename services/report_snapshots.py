@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateways.documents import docx
 from models import ReportSnapshot, Unit
 from rules.days import local_day
 from rules.permissions import Actor
@@ -20,6 +19,7 @@ from rules.reports import Period
 from rules.text import clean
 from services import audit
 from services.access import require_role, require_unit, within_scope
+from services.document_templates import Written, write_document
 from services.report_documents import issuing_unit, report_paper
 from services.report_files import exported_note, tables_workbook
 from services.report_places import RESTATED, VIEWS
@@ -195,26 +195,41 @@ def snapshot(snapshot_id: int, *, today: date, by: Actor) -> Snapshot:
     )
 
 
-def snapshot_file(snapshot_id: int, form: str, *, now: datetime, by: Actor) -> bytes:
-    """A closed report as a workbook ("xlsx") or a document ("docx"); its leaving is logged."""
-    today = local_day(now)
+def snapshot_file(
+    snapshot_id: int, form: str, *, now: datetime, by: Actor, built_in: bool = False
+) -> bytes:
+    """A closed report as a workbook ("xlsx") or a document ("docx"); its leaving is logged.
+
+    A document has the figures that were closed, in the template that its unit uses now; raises
+    `TemplateFailed` when that cannot be filled.
+    """
+    row = _snapshot_for(reading(), snapshot_id, local_day(now), by)
+    unit_id = row.unit_id
+    written = _file_of(row, form, now=now, by=by, built_in=built_in)
     with writing() as session:
-        row = _snapshot_for(session, snapshot_id, today, by)
         audit.record(
             session,
             now=now,
             by=by,
             action="exported",
             entity="report",
-            entity_id=row.id,
-            unit_id=row.unit_id,
+            entity_id=snapshot_id,
+            unit_id=unit_id,
             form=form,
+            template=written.template,
         )
+    return written.content
+
+
+def _file_of(
+    row: ReportSnapshot, form: str, *, now: datetime, by: Actor, built_in: bool
+) -> Written:
     period, tables = Period(row.first_on, row.last_on), _tables(row)
     if form == "xlsx":
         mark = audit.watermark(by, now)
-        return tables_workbook(tables, exported_note(period, row.view), mark)
-    return docx([report_paper(reading(), tables, period, row.view, now=now, by=by)])
+        return Written(tables_workbook(tables, exported_note(period, row.view), mark))
+    paper = report_paper(reading(), tables, period, row.view, unit=row.unit_id, now=now, by=by)
+    return write_document(reading(), "report", row.unit_id, [paper], built_in=built_in)
 
 
 def _snapshot_for(session: Session, snapshot_id: int, today: date, by: Actor) -> ReportSnapshot:

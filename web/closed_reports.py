@@ -8,11 +8,13 @@ from wtforms import RadioField, StringField
 from rules.days import local_day
 from rules.refusals import N_, NotFound
 from services import report_snapshots, reports
+from services.document_templates import TemplateFailed
 from services.report_places import AS_WAS
+from web.downloads import DOCX, XLSX, built_in_asked, failed_page, given
 from web.fields import DayField, at_most, attempt, choices, needed, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
-from web.reports import DOCX, VIEW_NAMES, XLSX, cells, download, tabs_of
+from web.reports import VIEW_NAMES, cells, tabs_of
 
 bp = Blueprint("closed_reports", __name__, url_prefix="/reports/closed")
 
@@ -101,9 +103,17 @@ def file(snapshot_id: int, form: str) -> ResponseReturnValue:
     """A closed report as a workbook or a document; the export is logged."""
     if form not in ("xlsx", "docx"):
         raise NotFound(N_("Không có dạng tệp này."))
-    content = report_snapshots.snapshot_file(snapshot_id, form, now=now(), by=current_actor())
+    try:
+        content = report_snapshots.snapshot_file(
+            snapshot_id, form, now=now(), by=current_actor(), built_in=built_in_asked()
+        )
+    except TemplateFailed as failure:
+        return failed_page(
+            failure,
+            f"{url_for('closed_reports.file', snapshot_id=snapshot_id, form=form)}?form=built-in",
+        )
     name = f"bao-cao-da-chot-{snapshot_id}.{form}"
-    return download(content, XLSX if form == "xlsx" else DOCX, name)
+    return given(content, XLSX if form == "xlsx" else DOCX, name)
 
 
 def _index_page(form: ClosingForm, status: int) -> ResponseReturnValue:

@@ -1,17 +1,18 @@
 """Documents of the work over HTTP: each to look at and print, and as a file."""
 
-from flask import Blueprint, make_response, render_template
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from rules.paperwork import party_date
-from services import paperwork
+from services import document_templates, paperwork
+from services.document_templates import TemplateFailed
+from web.downloads import DOCX, built_in_asked, failed_page, given
 from web.identity import current_actor, now, requires
 
 bp = Blueprint("documents", __name__, url_prefix="/documents")
 
 MOST_SHOWN = 60
 """Papers of a mail merge that a page shows; the file has them all."""
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 @bp.get("/<kind>/<key>")
@@ -19,9 +20,11 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 def show(kind: str, key: str) -> str:
     """The document on screen, made to be printed."""
     made = paperwork.document(kind, key, now=now(), by=current_actor())
+    template = document_templates.template_in_use(made.unit_id, kind)
     return render_template(
         "documents/show.html",
         made=made,
+        template=template,
         kind=kind,
         key=key,
         shown=MOST_SHOWN,
@@ -32,15 +35,13 @@ def show(kind: str, key: str) -> str:
 @bp.get("/<kind>/<key>/file")
 @requires("staff", "reader")
 def download(kind: str, key: str) -> ResponseReturnValue:
-    """The same as a file; its leaving is logged."""
-    content, name = paperwork.document_file(kind, key, now=now(), by=current_actor())
-    answer = make_response(content)
-    answer.headers["Content-Type"] = DOCX
-    answer.headers["Content-Disposition"] = f'attachment; filename="{ascii_name(name)}"'
-    return answer
-
-
-def ascii_name(name: str) -> str:
-    """A file's name without what a header may not hold; codes are somebody's own text."""
-    kept = (sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "-" for sign in name)
-    return "".join(kept)
+    """The same as a file, in the unit's own template when it has one; its leaving is logged."""
+    try:
+        content, name = paperwork.document_file(
+            kind, key, now=now(), by=current_actor(), built_in=built_in_asked()
+        )
+    except TemplateFailed as failure:
+        return failed_page(
+            failure, url_for("documents.download", kind=kind, key=key, form="built-in")
+        )
+    return given(content, DOCX, name)

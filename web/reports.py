@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -18,15 +19,15 @@ from rules.report_charts import charts_of
 from rules.report_tables import COUNT, TEXT, Cell, Column, Line, ReportTable, cell, cell_text
 from rules.reports import LABELS, Period, check_period
 from services import report_documents, report_files, report_rows, report_tables, reports
+from services.document_templates import TemplateFailed
 from services.report_places import AS_WAS, RESTATED, VIEWS
 from web import charts
+from web.downloads import DOCX, XLSX, built_in_asked, failed_page, given
 from web.identity import current_actor, now, requires
 from web.preferences import chosen_language
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FORM_NAMES = {
     "study": N_("Học tập"),
     "households": N_("Hộ gia đình"),
@@ -127,26 +128,27 @@ def workbook() -> ResponseReturnValue:
     content = report_files.term_workbook(
         chosen.first_on, chosen.last_on, now=now(), by=current_actor(), view=_view()
     )
-    return download(content, XLSX, f"bao-cao-{_days(chosen)}.xlsx")
+    return given(content, XLSX, f"bao-cao-{_days(chosen)}.xlsx")
 
 
 @bp.get("/term.docx")
 @requires("staff", "reader")
 def document() -> ResponseReturnValue:
-    """The same in the Party's layout, as a draft; the export is logged."""
+    """The same in the Party's layout or the unit's own, as a draft; the export is logged."""
     chosen = _period()
-    content = report_documents.term_document(
-        chosen.first_on, chosen.last_on, now=now(), by=current_actor(), view=_view()
-    )
-    return download(content, DOCX, f"bao-cao-{_days(chosen)}.docx")
-
-
-def download(content: bytes, kind: str, name: str) -> ResponseReturnValue:
-    """A file to be kept, under a name of plain letters."""
-    answer = make_response(content)
-    answer.headers["Content-Type"] = kind
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    try:
+        content = report_documents.term_document(
+            chosen.first_on,
+            chosen.last_on,
+            now=now(),
+            by=current_actor(),
+            view=_view(),
+            built_in=built_in_asked(),
+        )
+    except TemplateFailed as failure:
+        asked = urlencode({**request.args.to_dict(), "form": "built-in"})
+        return failed_page(failure, f"{url_for('reports.document')}?{asked}")
+    return given(content, DOCX, f"bao-cao-{_days(chosen)}.docx")
 
 
 def _days(chosen: Period) -> str:

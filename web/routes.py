@@ -14,6 +14,7 @@ from web import (
     closed_reports,
     courses,
     coverage,
+    document_templates,
     documents,
     door,
     feeds,
@@ -72,6 +73,7 @@ BLUEPRINTS: tuple[object, ...] = (
     meetings,
     quick_report,
     documents,
+    document_templates,
     courses,
     planning,
     offline,
@@ -84,7 +86,7 @@ BLUEPRINTS: tuple[object, ...] = (
 )
 
 
-UPLOADS = frozenset({"roster.create"})
+UPLOADS = frozenset({"roster.create", "document_templates.create"})
 
 
 class RowId(IntegerConverter):

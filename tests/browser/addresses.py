@@ -30,6 +30,7 @@ from models import (
 )
 from rules.permissions import SYSTEM
 from rules.unit_changes import Plan, Successor
+from services.document_templates import store_template, template_starter, use_template
 from services.feeds import create_member_feed
 from services.letters import opt_out_url, reply_url
 from services.meeting_links import create_meeting_link
@@ -148,6 +149,21 @@ def _request(person_id: int, now: datetime) -> int:
     return row.id
 
 
+def _templates(unit_id: int, now: datetime) -> dict[str, list[str]]:
+    """A kind with two versions of a template, one of them in use, and its files."""
+    home = f"/units/{unit_id}/templates/class-list"
+    content = template_starter(unit_id, "class-list", now=now, by=SYSTEM)
+    for name in ("Danh sách lớp của phường.docx", "Danh sách lớp, sửa lần 2.docx"):
+        version = store_template(unit_id, "class-list", content, name, now=now, by=SYSTEM)
+    use_template(unit_id, "class-list", version, now=now, by=SYSTEM)
+    return {
+        "document_templates.show": [home],
+        "document_templates.starter": [f"{home}/starter"],
+        "document_templates.file": [f"{home}/versions/{version}/file"],
+        "document_templates.preview": [f"{home}/versions/{version}/preview"],
+    }
+
+
 def _particular_addresses() -> dict[str, list[str]]:
     """The pages whose address is their own key, or asks for what the map does not show."""
     now = datetime.now(UTC)
@@ -176,6 +192,7 @@ def _particular_addresses() -> dict[str, list[str]]:
     return {
         **_works(ward, now.date()),
         "documents.show": [f"/documents/week/{now.date()}"],
+        **_templates(ward, now),
         "closed_reports.show": [f"/reports/closed/{closed}"],
         "privacy.own": [own[own.index("/my-data/") :]],
         "privacy.show": [f"/privacy/requests/{_request(person, now)}"],

@@ -27,6 +27,9 @@ NOT_LOOKED_AT = {
 }
 NOT_PAGES = {
     "closed_reports.file",
+    "document_templates.file",
+    "document_templates.preview",
+    "document_templates.starter",
     "documents.download",
     "monitoring.metrics",
     "reports.document",

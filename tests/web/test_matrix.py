@@ -25,6 +25,7 @@ from models import (
     CourseType,
     DataLink,
     DataRequest,
+    DocumentTemplate,
     Enrolment,
     Exemption,
     FeedToken,
@@ -191,6 +192,12 @@ def rows(app: Flask, world: World) -> Rows:
             content=content, digest=digest_of(content), software="1", closed_at=NOW, by_name="An",
         )
     )  # fmt: skip
+    add(
+        DocumentTemplate(
+            unit_id=ward.id, kind="class-list", version=1, file_name=SECRET, content=b"x", size=1,
+            digest="0" * 64, uploaded_at=NOW, by_name=SECRET,
+        )
+    )  # fmt: skip
     db.session.commit()
     found = {
         "person_id": person.id, "exemption_id": exemption.id, "meeting_id": meeting.id,
@@ -203,7 +210,7 @@ def rows(app: Flask, world: World) -> Rows:
         "change_id": 1, "plan_id": 1, "step_id": 1, "visit_id": 1, "work_id": plan_row.id,
         "commendation_id": commendation.id, "snapshot_id": snapshot.id, "form": "study", "column": "x",
         "key": "x", "day": "2026-01-01", "year": 2026,
-        "kind": "split", "token": "x", "signed": "x",
+        "kind": "split", "version": 1, "token": "x", "signed": "x",
     }  # fmt: skip
     return Rows(found)
 
@@ -232,6 +239,8 @@ def address(app: Flask, rule: Rule, rows: Rows) -> str:
             values[name] = code_for(rule.endpoint)
         elif name == "kind" and rule.endpoint.startswith("works."):
             values[name] = "action_plan"
+        elif name == "kind" and rule.endpoint.startswith("document_templates."):
+            values[name] = "class-list"
         elif rule.endpoint == "privacy.revoke_link":
             values[name] = rows.values["data_link"]
         else:
