@@ -272,7 +272,8 @@ def _lay_block(document: Any, paragraph: Any, last: Any, blocks: list[Any]) -> N
     end = _last_section(body)
     start = next(body.iterchildren(reversed=True), None) if end is None else end.getprevious()
     write_blocks(document, [block_of(one) for one in blocks], _space_at(paragraph, last))
-    for element in [one for one in start.itersiblings() if one is not end]:
+    written = () if start is None else start.itersiblings()
+    for element in [one for one in written if one is not end]:
         paragraph.addprevious(element)
     if paragraph.find(f"{qn('w:pPr')}/{qn('w:sectPr')}") is None:
         body.remove(paragraph)

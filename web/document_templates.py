@@ -1,5 +1,7 @@
 """Templates of documents over HTTP: a unit's kinds, one kind with its fields and versions, its files."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -46,13 +48,16 @@ def show(unit_id: int, kind: str) -> ResponseReturnValue:
     return _page(unit_id, kind, UploadForm(None), 200)
 
 
-def _page(unit_id: int, kind: str, form: UploadForm, status: int) -> ResponseReturnValue:
+def _page(
+    unit_id: int, kind: str, form: UploadForm, status: int, faults: Sequence[str] = ()
+) -> ResponseReturnValue:
     page = render_template(
         "document_templates/show.html",
         unit=units.unit_page(unit_id, on=local_day(now()), by=current_actor()),
         kind=document_templates.kind_for(kind),
         versions=document_templates.template_versions(unit_id, kind, now=now(), by=current_actor()),
         form=form,
+        faults=faults,
         name_rules=NAME_RULES,
         kept=KEPT_VERSIONS,
         word=_,
@@ -88,8 +93,10 @@ def create(unit_id: int, kind: str) -> ResponseReturnValue:
         if refusal.status != 422:
             raise
         faults = refusal.faults if isinstance(refusal, WrongTemplate) else (refusal,)
-        form.template.errors = [sentence_of(fault) for fault in faults]
-        return _page(unit_id, kind, form, 422)
+        said_of = [sentence_of(fault) for fault in faults]
+        above = _("Mẫu có %(count)s chỗ sai, ghi ở trên.", count=len(said_of))
+        form.template.errors = [above] if len(said_of) > 1 else said_of
+        return _page(unit_id, kind, form, 422, said_of)
     flash(_("Đã nhận bản %(version)s. Hãy xem thử rồi đưa vào dùng.", version=version), "good")
     return redirect(url_for("document_templates.show", unit_id=unit_id, kind=kind), 303)
 
