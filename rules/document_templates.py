@@ -214,11 +214,12 @@ REPORT = TemplateKind(
         block("bieu_4", N_("Biểu 4: lớp lý luận chính trị")),
         block("bieu_5", N_("Biểu 5: sinh hoạt chuyên đề")),
         block("bieu_6", N_("Biểu 6: theo dõi kế hoạch thực hiện")),
+        block("bieu_7", N_("Biểu 7: dự học theo thứ và giờ")),
         CONTENT,
     ),
     needs=(
         ("nguoi_xuat",),
-        ("noi_dung", "bang_tong_hop", "dot_hoc_tap", *(f"bieu_{n}" for n in range(1, 7))),
+        ("noi_dung", "bang_tong_hop", "dot_hoc_tap", *(f"bieu_{n}" for n in range(1, 8))),
     ),
 )
 PLAN = TemplateKind(

@@ -121,7 +121,7 @@ def _report() -> Starter:
             ("ti_le", "Tỉ lệ", 3),
         ],
     )
-    tables = _lines("{{ bang_tong_hop }}", *(f"{{{{ bieu_{number} }}}}" for number in range(1, 7)))
+    tables = _lines("{{ bang_tong_hop }}", *(f"{{{{ bieu_{number} }}}}" for number in range(1, 8)))
     return Starter((*numbers, replace(study, centred=frozenset()), *tables), landscape=True)
 
 

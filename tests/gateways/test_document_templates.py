@@ -17,7 +17,8 @@ from docx.shared import Mm
 from gateways import document_templates
 from gateways.document_safety import STOPPED, TOO_MUCH
 from gateways.document_templates import filled
-from gateways.documents import Grid, Letterhead, Paper, Picture, Text, docx
+from gateways.documents import Drawing, Grid, Letterhead, Paper, Picture, Text, docx
+from rules.charts import Pair, PairChart
 from rules.document_templates import KINDS, WrongTemplate
 from rules.refusals import Malformed
 from services.document_samples import sample_papers, starter
@@ -225,17 +226,24 @@ def test_fifteen_hundred_invitations_are_filled_within_the_limits() -> None:
     assert time.monotonic() - began < document_templates.WALL_SECONDS
 
 
-def test_a_block_is_as_wide_as_the_page_it_stands_on_and_carries_pictures() -> None:
+def test_a_block_is_as_wide_as_the_page_it_stands_on_and_carries_pictures_and_charts() -> None:
     def build(document: Any) -> None:
         section = document.sections[0]
         section.page_width, section.left_margin, section.right_margin = Mm(148), Mm(14), Mm(14)
 
-    one = paper(blocks=(Grid(("A", "B"), [("1", "2")], (1, 1)), Picture(PIXEL, 20, "Một điểm")))
+    pairs = (Pair("Một", 1, 2, "1", "2"), Pair("Hai", 3, 4, "3", "4"))
+    chart = PairChart("k", "Biểu đồ", "buổi", "Nay", "Trước", pairs, False, "Hai nhiều hơn Một")
+    drawn = (Drawing(chart, 80), Drawing(chart, 80))
+    grid = Grid(("A", "B"), [("1", "2")], (1, 1), shades={(0, 1): "CCCCCC"})
+    one = paper(blocks=(grid, Picture(PIXEL, 20, "Một điểm"), *drawn))
     result = made(template(*NEEDED, build=build), "class-list", one)
     width = next(read(result).iter(f"{W}tblW")).get(f"{W}w", "0")
     assert abs(int(width) - 120 * 1440 / 25.4) < 4
     with zipfile.ZipFile(io.BytesIO(result)) as package:
-        assert any(name.startswith("word/media/") for name in package.namelist())
+        names = package.namelist()
+    assert any(name.startswith("word/media/") for name in names)
+    assert len({name for name in names if name.startswith("word/charts/chart")}) == 2
+    assert len(names) == len(set(names))
 
 
 def test_the_annex_is_a_block_of_its_own() -> None:

@@ -20,6 +20,7 @@ from rules.document_templates import KINDS
 from rules.permissions import SYSTEM
 from services import document_templates, report_snapshots
 from services.report_places import AS_WAS
+from services.report_tables import report
 from tests import world
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -295,6 +296,9 @@ def test_a_closed_report_keeps_its_numbers_in_a_template_of_today(
     assert "Kỳ 01/10/2026: 4.321 lượt" in text(
         quan.get(f"/reports/closed/{closed}/report.docx").data
     )
+    found = report(*days, today=world.TODAY, by=SYSTEM).tables
+    assert {f"bieu_{table.number}" for table in found} <= KINDS["report"].fields.keys()
+    db.session.rollback()
     live = text(quan.get(f"/reports/term.docx?{asked}").data)
     assert "Kỳ 01/10/2026: 4.322 lượt" in live
     assert "Tuyên truyền miệng" in live
