@@ -238,6 +238,31 @@ def changes(before: Iterable[ReportTable], after: Iterable[ReportTable]) -> list
     return found
 
 
+def changes_table(found: Iterable[Changed]) -> ReportTable:
+    """What a supplement changed, as its first table."""
+    return ReportTable(
+        key="changes",
+        number="",
+        title=CHANGES_TITLE,
+        subject="",
+        columns=CHANGES,
+        lines=tuple(
+            Line(
+                str(place),
+                one.line,
+                {
+                    "table": one.table,
+                    "column": one.column,
+                    "closed": one.before,
+                    "now": one.after,
+                },
+            )
+            for place, one in enumerate(found)
+        ),
+        has_total=False,
+    )
+
+
 def _changes_of(before: ReportTable | None, after: ReportTable | None) -> list[Changed]:
     table = after or before
     if table is None:
@@ -420,4 +445,11 @@ PLANS = columns_of(
     ("due", N_("Phải ban hành")),
     ("issued", N_("Đã ban hành")),
     Column("percent", N_("Tỉ lệ (%)"), RATIO, "issued", "due"),
+)
+CHANGES_TITLE = N_("Thay đổi so với bản đã chốt")
+CHANGES = columns_of(
+    Column("table", N_("Biểu"), TEXT),
+    Column("column", N_("Cột"), TEXT),
+    Column("closed", N_("Đã chốt"), TEXT),
+    Column("now", N_("Nay là"), TEXT),
 )

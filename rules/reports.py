@@ -64,6 +64,16 @@ def period_around(
     return Period(_begins(first, cutoff_day), _begins(_after(first, months), cutoff_day) - DAY)
 
 
+def earlier_terms(today: date, term_starts_on: date = FIRST_TERM) -> list[Period]:
+    """The terms before the one that a day lies in, the latest first, back to the first one kept."""
+    found = []
+    term = _term_around(today, term_starts_on)
+    while term.first_on > term_starts_on:
+        term = _term_around(term.first_on - DAY, term_starts_on)
+        found.append(term)
+    return found
+
+
 def same_period_before(period: Period) -> Period:
     """Cùng kỳ: the same days a year earlier, or as many years as the period is long."""
     years = years_to_same_before(period)

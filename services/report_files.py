@@ -24,6 +24,7 @@ NAME_OF_LINES = {
     "classes": N_("Loại lớp"),
     "themes": N_("Chi bộ"),
     "summary": N_("Chỉ tiêu"),
+    "changes": N_("Dòng"),
 }
 VIEW_NOTES = {
     "as_was": "Số liệu theo đơn vị tại thời điểm.",

@@ -14,9 +14,18 @@ from models import ReportSnapshot, Unit
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
-from rules.report_tables import Changed, ReportTable, changes, comparable, frozen, thawed
+from rules.report_tables import (
+    Changed,
+    ReportTable,
+    changes,
+    changes_table,
+    comparable,
+    frozen,
+    thawed,
+)
 from rules.reports import Period
 from rules.text import clean
+from rules.version import VERSION
 from services import audit
 from services.access import require_role, require_unit, within_scope
 from services.document_templates import Written, write_document
@@ -27,8 +36,6 @@ from services.report_tables import gathered_report
 from services.transaction import reading, writing
 from services.units import on_day, parents_on, unit_names_on
 
-SOFTWARE = "2"
-"""The version of the shape in which reports are kept, and of the counting that fills it."""
 ROUNDING = "cut to one decimal, compared as integers"
 
 
@@ -113,7 +120,7 @@ def _keep(
             digest=digest_of(content),
             supplements_id=before.id if before else None,
             reason=reason,
-            software=SOFTWARE,
+            software=VERSION,
             closed_at=now,
             by_account_id=by.account_id,
             by_name=by.name,
@@ -225,6 +232,10 @@ def _file_of(
     row: ReportSnapshot, form: str, *, now: datetime, by: Actor, built_in: bool
 ) -> Written:
     period, tables = Period(row.first_on, row.last_on), _tables(row)
+    before = reading().get(ReportSnapshot, row.supplements_id) if row.supplements_id else None
+    if before is not None:
+        changed = changes(_tables(before), comparable(tables, before.software))
+        tables = (changes_table(changed), *tables)
     if form == "xlsx":
         mark = audit.watermark(by, now)
         return Written(tables_workbook(tables, exported_note(period, row.view), mark))

@@ -17,12 +17,13 @@ from rules.days import local_day
 from rules.refusals import N_, Malformed, NotFound
 from rules.report_charts import charts_of
 from rules.report_tables import COUNT, TEXT, Cell, Column, Line, ReportTable, cell, cell_text
-from rules.reports import LABELS, Period, check_period
+from rules.reports import LABELS, TERM_YEARS, Period, check_period, earlier_terms
 from services import report_documents, report_files, report_rows, report_tables, reports
 from services.document_templates import TemplateFailed
 from services.report_places import AS_WAS, RESTATED, VIEWS
 from web import charts
 from web.downloads import DOCX, XLSX, built_in_asked, failed_page, given
+from web.errors import answer, sentence_of, wants_json
 from web.identity import current_actor, now, requires
 from web.preferences import chosen_language
 
@@ -155,15 +156,44 @@ def _days(chosen: Period) -> str:
     return f"{chosen.first_on:%Y%m%d}-{chosen.last_on:%Y%m%d}"
 
 
+class WrongPeriod(Malformed):
+    """The days in the address make no period; `field` is where the form says so."""
+
+    def __init__(self, sentence: str, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@bp.errorhandler(WrongPeriod)
+def wrong_period(error: WrongPeriod) -> ResponseReturnValue:
+    """The form again, with what was typed and the sentence at the field."""
+    if wants_json():
+        return answer(error.status, sentence_of(error), error.reason)
+    usual = reports.usual_period("quarter", local_day(now()))
+    frame = _frame(usual) | {
+        "typed": {name: request.args.get(name, "") for name in ("from", "to")},
+        "wrong_field": error.field,
+        "wrong": sentence_of(error),
+    }
+    return render_template("reports/wrong_period.html", **frame), error.status
+
+
 def _period() -> Period:
     """The days in the address, or this quarter when none are given."""
     first, last = request.args.get("from"), request.args.get("to")
     if not first and not last:
         return reports.usual_period("quarter", local_day(now()))
+    days = []
+    for name, text in (("from", first), ("to", last)):
+        try:
+            days.append(date.fromisoformat(text or ""))
+        except ValueError:
+            sentence = N_("Ngày chưa đúng. Hãy chọn lại khoảng thời gian.")
+            raise WrongPeriod(sentence, name) from None
     try:
-        return check_period(date.fromisoformat(first or ""), date.fromisoformat(last or ""))
-    except ValueError:
-        raise Malformed(N_("Ngày chưa đúng. Hãy chọn lại khoảng thời gian.")) from None
+        return check_period(*days)
+    except Malformed as error:
+        raise WrongPeriod(error.sentence, "to") from None
 
 
 def _view() -> str:
@@ -185,7 +215,14 @@ def _frame(chosen: Period) -> dict[str, object]:
     def asked(**others: object) -> dict[str, object]:
         return {"from": chosen.first_on, "to": chosen.last_on, "view": view, **others}
 
-    spans = {kind: reports.usual_period(kind, today) for kind in LABELS}
+    spans = [(_(label), reports.usual_period(kind, today)) for kind, label in LABELS.items()]
+    spans += [
+        (
+            _("Nhiệm kỳ %(years)s", years=f"{one.first_on.year}–{one.first_on.year + TERM_YEARS}"),
+            one,
+        )
+        for one in earlier_terms(today)
+    ]
     return {
         "word": _,
         "chosen": chosen,
@@ -193,7 +230,7 @@ def _frame(chosen: Period) -> dict[str, object]:
         "asked": asked,
         "form_names": {key: _(label) for key, label in FORM_NAMES.items()},
         "views": [(key, _(label)) for key, label in VIEW_NAMES.items()],
-        "periods": [(_(LABELS[kind]), span, span == chosen) for kind, span in spans.items()],
+        "periods": [(label, span, span == chosen) for label, span in spans],
     }
 
 

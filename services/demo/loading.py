@@ -12,7 +12,7 @@ from rules.days import instant, local_day
 from rules.permissions import SYSTEM
 from rules.refusals import N_, Malformed, Refusal
 from services import audit, campaigns, roll
-from services.demo import merger, open_campaign, term
+from services.demo import merger, open_campaign, term, work
 from services.demo.city import CITY, WARD, City, Shape, build_city
 from services.demo.writer import Progress, Writer
 from services.transaction import reading, writing
@@ -125,6 +125,9 @@ def _add_term(writer: Writer, city: City, progress: Progress) -> None:
         writer.flush()
         progress("Nhiệm kỳ 2010–2015: lớp lý luận chính trị", 15)
         term.add_classes(writer, city)
+        writer.flush()
+        progress("Nhiệm kỳ 2010–2015: sinh hoạt chuyên đề", 30)
+        work.add_past_cell_meetings(writer, city)
         writer.flush()
     progress("Nhiệm kỳ 2010–2015: Nghị quyết Trung ương 4", 35)
     term.add_campaign(writer, city)

@@ -1,5 +1,6 @@
 """The demonstration's present: a campaign in the middle of its window, with meetings today."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -8,6 +9,7 @@ from rules.days import instant, local_day
 from services.demo.city import City
 from services.demo.names import OUTREACH_TOPICS
 from services.demo.registers import ATTENDED, Said, add_meeting, invite
+from services.demo.work import add_call, add_present_cell_meetings
 from services.demo.writer import Writer
 
 TOPIC = "Học tập, quán triệt Nghị quyết Đại hội Đảng bộ thành phố"
@@ -47,6 +49,7 @@ def add_present(writer: Writer, city: City, now: datetime) -> None:
     _outreach(writer, city, present)
     _running_class(writer, city, present)
     _works_due(writer, city, present)
+    add_present_cell_meetings(writer, city, now)
 
 
 def _campaign_row(writer: Writer, city: City, now: datetime) -> int:
@@ -162,7 +165,7 @@ def _todays_meetings(writer: Writer, city: City, present: Present) -> None:
     ]
     organisers = sorted(present.people, key=lambda unit: -len(present.people[unit]))[: len(times)]
     for place, (starts_at, organiser) in enumerate(zip(times, organisers, strict=True)):
-        people = present.people[organiser][-60:] if place else present.people[organiser][-45:]
+        people = _whole_cells(present.people[organiser][::-1], 60 if place else 45)
         _planned(
             writer,
             city,
@@ -182,8 +185,10 @@ def _planned_meetings(writer: Writer, city: City, present: Present) -> None:
     for place in range(14):
         day = present.today + timedelta(days=1 + place)
         organiser = organisers[place % len(organisers)]
-        people = random.sample(present.people[organiser], min(40, len(present.people[organiser])))
-        _planned(
+        of_unit = present.people[organiser]
+        start = random.randrange(len(of_unit))
+        people = _whole_cells(of_unit[start:] + of_unit[:start], 40)
+        meeting = _planned(
             writer,
             city,
             present,
@@ -194,6 +199,20 @@ def _planned_meetings(writer: Writer, city: City, present: Present) -> None:
             speaker=city.speakers[place % len(city.speakers)],
             draft=place >= 11,
         )
+        if place == 0:
+            add_call(writer, city, meeting, TOPIC, present.now)
+
+
+def _whole_cells(people: list[tuple[int, int]], about: int) -> list[tuple[int, int]]:
+    """Everybody of the first cells that together have about so many: a meeting that invites a cell
+    has the whole cell on its register."""
+    sizes = Counter(cell for _, cell in people)
+    chosen: set[int] = set()
+    for cell in dict.fromkeys(cell for _, cell in people):
+        if chosen and sum(sizes[one] for one in chosen) + sizes[cell] > about:
+            break
+        chosen.add(cell)
+    return [pair for pair in people if pair[1] in chosen]
 
 
 def _planned(
@@ -207,7 +226,7 @@ def _planned(
     venue: int,
     speaker: int,
     draft: bool = False,
-) -> None:
+) -> int:
     meeting = add_meeting(
         writer,
         city,
@@ -222,10 +241,11 @@ def _planned(
         campaign_id=present.campaign,
         organiser_id=organiser,
         venue_id=venue,
-        capacity=60,
+        capacity=max(60, len(people)),
     )
     if not draft:
-        invite(writer, meeting, people, min(present.now, starts_at) - timedelta(days=2), "person")
+        invite(writer, meeting, people, min(present.now, starts_at) - timedelta(days=2))
+    return meeting
 
 
 def _household_evenings(writer: Writer, city: City, present: Present) -> None:
@@ -296,7 +316,14 @@ def _running_class(writer: Writer, city: City, present: Present) -> None:
     )
     for person, cell in learners:
         writer.add(
-            Enrolment, course_id=course, person_id=person, unit_id=cell, enrolled_on=opens_on
+            Enrolment,
+            course_id=course,
+            person_id=person,
+            unit_id=cell,
+            enrolled_on=opens_on,
+            result=None,
+            certificate_number=None,
+            certificate_on=None,
         )
     _sittings(writer, city, present, course, opens_on, learners)
 

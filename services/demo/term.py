@@ -17,6 +17,7 @@ from rules.days import instant
 from services.demo.city import Cell, City
 from services.demo.names import COURSE_TYPES, OUTREACH_TOPICS
 from services.demo.registers import Said, add_meeting, invite
+from services.demo.work import add_class_plans, result_of
 from services.demo.writer import Writer, parts
 
 TERM_FROM = date(2010, 7, 1)
@@ -71,12 +72,15 @@ def add_classes(writer: Writer, city: City) -> None:
     sizes = parts(random, ENROLMENTS, [random.uniform(45, 110) for _ in range(CLASSES)], 25, 160)
     members = [(person, cell.id) for cell in city.cells for person in cell.eligible]
     outsiders: list[tuple[int, int | None]] = [(person, None) for person in city.outsiders]
+    opened = []
     for number, size in enumerate(sizes, start=1):
         kind = (
             random.choice(COURSE_TYPES[:3] + COURSE_TYPES[4:]) if number % 12 else COURSE_TYPES[3]
         )
         pool = outsiders if kind[0] in ("NTVD", "DT") else members
-        _add_class(writer, city, number, kind, random.sample(pool, size))
+        opens_on = _add_class(writer, city, number, kind, random.sample(pool, size))
+        opened.append((kind[0], opens_on))
+    add_class_plans(writer, city, opened)
 
 
 def _add_class(
@@ -85,7 +89,8 @@ def _add_class(
     number: int,
     kind: tuple[str, str, str, int, int],
     learners: list[tuple[int, int]] | list[tuple[int, int | None]],
-) -> None:
+) -> date:
+    """One finished class with its results; the day it opened."""
     random = writer.random
     code, name, _, periods, sittings = kind
     opens_on = TERM_FROM + timedelta(days=random.randrange(10, (TERM_TO - TERM_FROM).days - 40))
@@ -103,10 +108,9 @@ def _add_class(
         state="finished",
         created_at=instant(opens_on - timedelta(days=30), time(8, 0)),
     )
-    for person, cell in learners:
-        writer.add(
-            Enrolment, course_id=course, person_id=person, unit_id=cell, enrolled_on=opens_on
-        )
+    for place, (person, cell) in enumerate(learners, start=1):
+        result = result_of(number, place, opens_on, days[-1])
+        writer.add(Enrolment, course_id=course, person_id=person, unit_id=cell, **result)
     for place, day in enumerate(days):
         add_meeting(
             writer,
@@ -119,6 +123,7 @@ def _add_class(
             course_id=course,
             place="Trung tâm Chính trị",
         )
+    return opens_on
 
 
 def _class_status(writer: Writer) -> str:

@@ -13,6 +13,7 @@ from rules.reports import (
     SINCE_YEAR,
     Period,
     check_period,
+    earlier_terms,
     period_around,
     same_period_before,
     since,
@@ -84,3 +85,13 @@ def test_what_is_shorter_than_a_year_adds_up_since_its_year_began_and_the_rest_s
     assert (label, days) == (SINCE_YEAR, Period(date(2026, 1, 1), date(2026, 12, 31)))
     label, days = since(Period(date(2026, 1, 1), date(2026, 12, 31)))
     assert (label, days) == (SINCE_TERM, Period(date(2025, 7, 1), date(2026, 12, 31)))
+
+
+def test_earlier_terms_go_back_to_the_first_one_kept() -> None:
+    found = earlier_terms(date(2026, 11, 23))
+    assert [(one.first_on, one.last_on) for one in found] == [
+        (date(2020, 7, 1), date(2025, 6, 30)),
+        (date(2015, 7, 1), date(2020, 6, 30)),
+        (date(2010, 7, 1), date(2015, 6, 30)),
+    ]
+    assert earlier_terms(date(2011, 1, 1)) == []

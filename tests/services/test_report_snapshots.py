@@ -1,8 +1,12 @@
 """A closed report never changes; what changed since stands in a supplement, figure by figure."""
 
+import io
 from datetime import date, time
+from pathlib import Path
 
 import pytest
+from docx import Document
+from openpyxl import load_workbook
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +14,7 @@ from models import AuditEntry, ReportSnapshot
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound, Refusal
+from rules.version import VERSION
 from services import report_snapshots
 from services.report_places import AS_WAS
 from tests import world
@@ -117,3 +122,22 @@ def test_a_closed_report_leaves_as_a_file_and_that_is_logged(city, db, form):
     kept = closed(city)
     assert report_snapshots.snapshot_file(kept, form, now=world.NOW, by=SYSTEM)[:2] == b"PK"
     assert db.session.query(AuditEntry).filter_by(action="exported").count() == 1
+
+
+def test_a_supplements_files_open_with_what_changed(city, db):
+    kept = closed(city)
+    talk(city, visits=60)
+    later = report_snapshots.supplement_report(kept, "Nhập muộn", now=world.NOW, by=SYSTEM)
+    content = report_snapshots.snapshot_file(later, "xlsx", now=world.NOW, by=SYSTEM)
+    sheet = load_workbook(io.BytesIO(content)).worksheets[0]
+    cells = [[one.value for one in row] for row in sheet.iter_rows()]
+    assert any("Lượt người nghe" in row and "40" in row and "100" in row for row in cells)
+    content = report_snapshots.snapshot_file(later, "docx", now=world.NOW, by=SYSTEM)
+    first = Document(io.BytesIO(content)).tables
+    assert any("Đã chốt" in [one.text for one in table.rows[0].cells] for table in first)
+
+
+def test_a_closed_report_names_the_version_that_the_changelog_names(city):
+    assert read(closed(city)).software == VERSION
+    changelog = Path(__file__).parents[2] / "CHANGELOG.md"
+    assert f"(now {VERSION}," in changelog.read_text(encoding="utf-8")

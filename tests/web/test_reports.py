@@ -153,3 +153,17 @@ def test_a_closed_report_shows_its_charts(as_admin, city):
     assert page.count("<figure") == as_admin.get(
         "/reports/print?from=2026-07-01&to=2026-09-30"
     ).text.count("<figure")
+
+
+@pytest.mark.parametrize("path", ["/reports/", "/reports/tables/study", "/reports/print"])
+def test_days_backwards_show_the_form_again_with_the_sentence_at_the_field(as_admin, path):
+    answer = as_admin.get(f"{path}?from=2026-12-31&to=2026-01-01")
+    assert answer.status_code == 422
+    assert 'name="from" value="2026-12-31"' in answer.text
+    field = answer.text.split('name="to"')[1].split("</label>")[0]
+    assert 'aria-invalid="true"' in field
+    assert "Ngày cuối phải từ ngày đầu trở đi" in field
+
+
+def test_earlier_terms_are_one_press_away(as_admin):
+    assert "Nhiệm kỳ 2010–2015" in as_admin.get("/reports/").text
