@@ -111,6 +111,19 @@ def _add_class(
     for place, (person, cell) in enumerate(learners, start=1):
         result = result_of(number, place, opens_on, days[-1])
         writer.add(Enrolment, course_id=course, person_id=person, unit_id=cell, **result)
+    _add_sittings(writer, city, course, title, days, learners)
+    return opens_on
+
+
+def _add_sittings(
+    writer: Writer,
+    city: City,
+    course: int,
+    title: str,
+    days: list[date],
+    learners: list[tuple[int, int]] | list[tuple[int, int | None]],
+) -> None:
+    """The half-days of a class with their registers."""
     for place, day in enumerate(days):
         add_meeting(
             writer,
@@ -123,7 +136,6 @@ def _add_class(
             course_id=course,
             place="Trung tâm Chính trị",
         )
-    return opens_on
 
 
 def _class_status(writer: Writer) -> str:
