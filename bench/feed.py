@@ -77,6 +77,9 @@ def measured(folder: Path, events: int, seconds: float) -> dict[str, Figure]:
         figures["ours, 200"] = ours.ask(path, seconds)
         figures["ours, 200 gzip"] = ours.ask(path, seconds, {"Accept-Encoding": "gzip"})
         figures["ours, 304"] = ours.ask(path, seconds, {"If-None-Match": ours.etag})
+    forgetful = {**environment, "FORGETFUL": "1"}
+    with running(forgetful, "bench.parts.feed_app:create_app") as first:
+        figures["ours, first answer"] = first.ask(path, seconds, before=lambda: forget(folder))
     with running(environment, "bench.parts.plain_feed:create_app") as plain:
         figures["icalendar per request"] = plain.ask("/plain.ics", seconds)
         figures["floor, 200"] = plain.ask("/floor.ics", seconds)
@@ -102,12 +105,14 @@ def ratios(figures: Mapping[str, Figure]) -> dict[str, float]:
     """How many of our answers the CPU time of one of theirs gives, which other work on the machine
     hardly changes; the floor is the same server with bytes that lie ready."""
     pairs = [
+        ("first / icalendar", "icalendar per request", "ours, first answer"),
         ("joined anew / icalendar", "icalendar per request", "ours, joined anew"),
         ("200 / icalendar", "icalendar per request", "ours, 200"),
         ("304 / icalendar", "icalendar per request", "ours, 304"),
         ("200 / floor", "floor, 200", "ours, 200"),
         ("304 / floor", "floor, 304", "ours, 304"),
         ("304 / floor by token", "floor, 304 by token", "ours, 304"),
+        ("first / Radicale", "Radicale", "ours, first answer"),
         ("joined anew / Radicale", "Radicale", "ours, joined anew"),
         ("200 / Radicale", "Radicale", "ours, 200"),
         ("304 / Radicale", "Radicale", "ours, 304"),

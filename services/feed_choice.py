@@ -28,7 +28,7 @@ from rules.calendar import CANCELLED_DAYS, FEED_EVENTS, feed_window
 from rules.days import local_day
 from services import access
 from services.meeting_facts import OFF_STATES
-from services.prepared import Prepared
+from services.prepared import Connected, Prepared
 
 SHOWN_STATES = ("published", "held", *OFF_STATES)
 
@@ -70,9 +70,11 @@ class Sums(NamedTuple):
     list_at: datetime | None
 
 
-def sums(session: Session, wanted: Choice) -> Sums:
-    """Say what tells one state of a feed from every other, and when it last changed."""
+def sums(session: Connected, wanted: Choice) -> Sums:
+    """Say what tells one state of a feed from every other, and when it last changed; a unit's needs
+    a session to find what lies above it."""
     if wanted.kind == "unit":
+        assert isinstance(session, Session)
         asked = _summed(unit_meetings(session, wanted.subject_id, wanted.asked_at), null())
         return Sums(*session.connection().execute(asked, _bounds(wanted)).one())
     return Sums(*_KEPT_SUMS[wanted.kind].rows(session, **_bounds(wanted))[0])
@@ -97,20 +99,21 @@ def _last_first(row: KeptRow) -> tuple[str, int]:
 
 
 def _summed(chosen: Select[int], list_at: Any) -> Select[Any]:
-    one = _shown(
-        chosen, Meeting.id, Meeting.sequence, Meeting.modified_at, Meeting.state
-    ).subquery()
-    number = cast(one.c.id, BigInteger)
-    return select(
-        func.count().label("events"),
+    """Of all that is chosen: where that is more than a feed carries, a change of one that it leaves
+    out makes a new tag for nothing, and putting all in order at every look is spared."""
+    number = cast(Meeting.id, BigInteger)
+    is_off = Meeting.state.in_(_written(OFF_STATES))
+    return _all_shown(
+        chosen,
+        func.count(Meeting.id),
         func.sum(number),
         func.sum(number * number),
-        func.sum(one.c.sequence),
-        func.sum(extract("epoch", one.c.modified_at)),
-        func.sum(case((one.c.state.in_(_written(OFF_STATES)), number), else_=0)),
-        func.max(one.c.modified_at).label("modified_at"),
-        list_at.label("list_at"),
-    ).select_from(one)
+        func.sum(Meeting.sequence),
+        func.sum(extract("epoch", Meeting.modified_at)),
+        func.sum(case((is_off, number), else_=0)),
+        func.max(Meeting.modified_at),
+        list_at,
+    )
 
 
 def _shown(chosen: Select[int], *columns: Any) -> Select[Any]:

@@ -49,7 +49,7 @@ from services.meeting_facts import (
     organizer_of,
 )
 from services.office import office
-from services.prepared import Prepared
+from services.prepared import Connected, Prepared
 from services.settings import settings_of
 from services.transaction import DATABASE_FAILURES, writing
 
@@ -125,7 +125,7 @@ class Feed:
         return self.subject_id if self.kind == "member" else None
 
 
-def state_of(session: Session, row: TokenRow, now: datetime) -> Feed:
+def state_of(session: Connected, row: TokenRow, now: datetime) -> Feed:
     """Say in two look-ups what a feed carries.
 
     Instead of every meeting's revision it takes their sums: revisions and times of modification

@@ -46,11 +46,6 @@ def _mark(row: TokenRow, now: datetime) -> tuple[Any, ...]:
     return (*row, local_day(now), office().mail_from)
 
 
-def is_known(hashed: str) -> bool:
-    """Whether anything is remembered of this address, right or not."""
-    return hashed in _known
-
-
 def is_hurried(hashed: str, now: datetime) -> bool:
     """Whether this address was asked for more often in this minute than anybody needs."""
     _begin_minute(now)

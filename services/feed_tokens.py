@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, extract, func, inspect, select
 from sqlalchemy.engine import Connection
 
 from models import AuditEntry, FeedToken, Person, RollEntry, Speaker, Unit, Venue
-from services.prepared import Prepared
+from services.prepared import Connected, Prepared
 
 KINDS = ("member", "unit", "speaker", "venue")
 # Plain tables, not objects: this is asked at every poll of every subscriber.
@@ -87,9 +87,21 @@ _ALIVE = Prepared(
 )
 
 
-def token_row(connection: Connection, hashed: str) -> TokenRow | None:
+class Plain:
+    """A connection where a session is asked for only to look something up: making one ready, and
+    letting it go, takes longer than what a poll asks of the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def connection(self) -> Connection:
+        """The connection itself."""
+        return self._connection
+
+
+def token_row(session: Connected, hashed: str) -> TokenRow | None:
     """Give what an address opens; None for one that is unknown or ended, which look alike."""
-    found = _ALIVE.rows_of(connection, token_hash=hashed)
+    found = _ALIVE.rows(session, token_hash=hashed)
     return TokenRow(*found[0]) if found else None
 
 

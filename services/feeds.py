@@ -18,8 +18,8 @@ from rules.refusals import N_, Malformed, NotFound
 from services import access, audit
 from services.feed_expiry import expires_on, expiry_days
 from services.feed_meetings import NAME, Feed, blocks_of, state_of
-from services.feed_memory import is_at_its_limit, is_hurried, is_known, remember, remembered
-from services.feed_tokens import TokenRow, kind_of, titles_are_neutral, token_row
+from services.feed_memory import is_at_its_limit, is_hurried, remember, remembered
+from services.feed_tokens import Plain, TokenRow, kind_of, titles_are_neutral, token_row
 from services.letters import calendar_object, person_guest
 from services.meeting_facts import OFF_STATES, organizer_of, written_block
 from services.office import office
@@ -88,25 +88,30 @@ def _note_use(row: TokenRow, on: date) -> TokenRow:
     return row._replace(last_used_on=on)
 
 
-def settled_state(token: str, *, kind: str, now: datetime) -> Feed | None:
-    """Give the state of a feed that was asked for today already and cannot have changed since.
+def polled_state(token: str, *, kind: str, now: datetime) -> Feed | None:
+    """Give the state of a feed for a quick answer, over a connection of its own without a session.
 
-    One look-up over a connection of its own, without a session; None whenever there is any doubt,
-    also for an address that asks all the time. Who answers by it notes the ask: `note_ask`.
+    None for what the page itself must see to: an address unknown, or of another kind, or that asks
+    all the time; the first fetch of a day, which is noted; and a unit's feed that may have changed.
+    Who answers by it notes the ask: `note_ask`.
     """
     hashed = token_hash(token)
-    if not is_known(hashed) or is_at_its_limit(hashed, now):
+    if is_at_its_limit(hashed, now):
         return None
     with db.engine.connect() as connection:
-        row = token_row(connection, hashed)
-    if row is None or row.last_used_on != local_day(now):
-        return None
-    state = remembered(row, now)
-    return state if state is not None and state.kind == kind else None
+        session = Plain(connection)
+        row = token_row(session, hashed)
+        if row is None or row.last_used_on != local_day(now) or kind_of(row)[0] != kind:
+            return None
+        state = remembered(row, now)
+        if state is None and kind != "unit":
+            state = state_of(session, row, now)
+            remember(row, state, now)
+        return state
 
 
 def note_ask(state: Feed, *, now: datetime) -> None:
-    """Count an ask that was answered by `settled_state` alone."""
+    """Count an ask that was answered by `polled_state` alone."""
     is_hurried(state.token_hash, now)
 
 
@@ -273,7 +278,7 @@ def invitation_object(
 
 
 def _token_row(hashed: str) -> TokenRow | None:
-    return token_row(reading().connection(), hashed)
+    return token_row(reading(), hashed)
 
 
 def _store() -> FeedStore:

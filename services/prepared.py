@@ -6,7 +6,7 @@ still pass through their columns' types both ways, and failures still are SQLAlc
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Enum, bindparam
 from sqlalchemy.engine import Connection, Dialect
@@ -15,6 +15,12 @@ from sqlalchemy.orm import Session
 
 SIZES = (1, 8, 64, 512)
 Convert = Callable[[Any], Any]
+
+
+class Connected(Protocol):
+    """What statements are asked through: a session, or what stands for one without its cost."""
+
+    def connection(self) -> Connection: ...
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,9 @@ class Prepared:
         self._make, self._columns = make, list(columns) or None
         self._written: dict[str, _Written] = {}
 
-    def rows(self, session: Session, **values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, session: Connected, **values: Any) -> list[tuple[Any, ...]]:
         """What the database answers, as plain tuples."""
-        return self.rows_of(session.connection(), **values)
-
-    def rows_of(self, connection: Connection, **values: Any) -> list[tuple[Any, ...]]:
-        """The same over a connection that no session holds."""
+        connection = session.connection()
         written = self._for(connection.dialect)
         cursor = self._execute(connection, written, [values])
         found: list[tuple[Any, ...]] = cursor.fetchall()
@@ -94,7 +97,7 @@ class Listed:
     def __init__(self, make: Callable[[list[Any]], Any]) -> None:
         self._by_size = {size: Prepared(_listing(make, size)) for size in SIZES}
 
-    def rows(self, session: Session, values: Sequence[Any], **more: Any) -> list[tuple[Any, ...]]:
+    def rows(self, session: Connected, values: Sequence[Any], **more: Any) -> list[tuple[Any, ...]]:
         """The answers for all values, in parts when they are many."""
         found: list[tuple[Any, ...]] = []
         for statement, listed in self._parts(values):

@@ -21,15 +21,13 @@ from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean
 from services import audit
 from services.access import granted_unit_ids
-from services.prepared import Prepared
+from services.prepared import Connected, Listed, Prepared
 from services.transaction import reading, writing
 
 MEETING_KINDS = ("study", "class", "outreach", "cell")
 DAY_KINDS = ("off", "working")
 _CHOSEN = Prepared(lambda _: select(Setting.value).where(Setting.key == bindparam("name")))
-_SEVERAL = select(Setting.key, Setting.value).where(
-    Setting.key.in_(bindparam("names", expanding=True))
-)
+_SEVERAL = Listed(lambda keys: select(Setting.key, Setting.value).where(Setting.key.in_(keys)))
 
 
 @dataclass(frozen=True)
@@ -259,10 +257,10 @@ def wants_mail(session: Session) -> ColumnElement[bool]:
     return or_(Person.wants_mail.is_(None), Person.wants_mail.is_(True))
 
 
-def settings_of(session: Session, keys: Iterable[str]) -> dict[str, str]:
+def settings_of(session: Connected, keys: Iterable[str]) -> dict[str, str]:
     """Several settings in one look-up, as they are stored."""
     wanted = tuple(keys)
-    chosen = dict(session.execute(_SEVERAL, {"names": wanted}).all())
+    chosen: dict[str, str] = dict(_SEVERAL.rows(session, wanted))
     return {key: chosen.get(key, SPECS[key].default) for key in wanted}
 
 

@@ -101,7 +101,7 @@ class Polls:
         moment = now()
         with self._app.app_context():
             try:
-                state = feeds.settled_state(token, kind=kind, now=moment)
+                state = feeds.polled_state(token, kind=kind, now=moment)
             except DATABASE_FAILURES:
                 return None  # the page gives the last good answer, and says so in the log
         if state is None:

@@ -36,6 +36,9 @@ from web.meetings import qr_picture
 bp = Blueprint("feeds", __name__)
 
 PLAIN = "text/plain; charset=utf-8"
+# A feed's lines are so alike that more effort saves a few hundred octets of 90 kB for four times the
+# time.
+PACKING = 3
 ARGUMENTS = {"member": "code", "unit": "code", "speaker": "speaker_id", "venue": "venue_id"}
 ALARM_NAMES = {
     "": said(N_("Không nhắc")),
@@ -139,7 +142,7 @@ def _told(
         response = Response(status=304)
     else:
         body = content()
-        response = Response(gzip.compress(body, 6, mtime=0) if packed else body)
+        response = Response(gzip.compress(body, PACKING, mtime=0) if packed else body)
         response.content_type = "text/calendar; charset=utf-8"
         response.headers["Content-Disposition"] = 'inline; filename="lich.ics"'
         if packed:

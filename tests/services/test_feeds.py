@@ -404,9 +404,6 @@ def test_a_feed_of_too_many_meetings_keeps_the_last_ones(
     for statements in (feed_choice._KEPT_EVENTS, feed_choice._LAST_EVENTS):
         for form, statement in statements.items():
             monkeypatch.setitem(statements, form, Prepared(statement._make))
-    monkeypatch.setitem(
-        feed_choice._KEPT_SUMS, "member", Prepared(feed_choice._KEPT_SUMS["member"]._make)
-    )
     events = Calendar.from_ical(feeds.feed_content(state(token))).events
     assert [str(one["UID"]) for one in events] == [meetings[0].uid, meetings[3].uid]
 

@@ -92,7 +92,7 @@ def test_the_quick_answer_is_the_page_s_own(
     page_calls.clear()
     quick = client.open(path, method=method, headers=asked)
     assert page_calls == []
-    monkeypatch.setattr(feed_memory, "_known", {})
+    monkeypatch.setattr(feeds, "polled_state", lambda *_, **__: None)
     slow = client.open(path, method=method, headers=asked)
     assert page_calls == ["member"]
     assert (quick.status, quick.data) == (slow.status, slow.data)
@@ -117,6 +117,33 @@ def test_the_quick_answer_costs_one_statement_and_no_session(
     assert answer.status_code == 304
     assert len(statements) == 1
     assert statements[0].startswith("SELECT feed_token.id")
+
+
+def test_while_others_write_things_down_it_costs_three_and_still_no_session(
+    client: FlaskClient,
+    path: str,
+    meeting: Meeting,
+    clock: time_machine.Traveller,
+    page_calls: list[str],
+    db: SQLAlchemy,
+) -> None:
+    known = {"If-None-Match": client.get(path).headers["ETag"]}
+    feeds.create_unit_feed("CB1", now=datetime.now(UTC), by=SYSTEM)
+    page_calls.clear()
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    db.session.rollback()
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        answers = [client.get(path, headers=known).status_code for _ in range(2)]
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert answers == [304, 304]
+    assert page_calls == []
+    assert len(statements) == 6
 
 
 def test_whatever_changed_reaches_the_page(
