@@ -20,7 +20,9 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
 from models import Invitation, Meeting, MeetingPoint, MeetingSpeaker, MeetingUnit, UnitParent
@@ -31,6 +33,23 @@ from services.meeting_facts import OFF_STATES
 from services.prepared import Connected, Prepared
 
 SHOWN_STATES = ("published", "held", *OFF_STATES)
+
+
+class _Words(FunctionElement[str]):
+    """A moment in the database's own words, in UTC whatever zone its sessions are in."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_Words)
+def _as_kept(element: _Words, compiler: Any, **_: Any) -> str:
+    return f"CAST({compiler.process(element.clauses)} AS TEXT)"
+
+
+@compiles(_Words, "postgresql")
+def _as_utc(element: _Words, compiler: Any, **_: Any) -> str:
+    return f"CAST(timezone('UTC', {compiler.process(element.clauses)}) AS TEXT)"
 
 
 class Choice(NamedTuple):
@@ -153,8 +172,8 @@ def _kept_columns(is_neutral: bool) -> tuple[Any, ...]:
         type_coerce(Meeting.kind, NullType()),
         Meeting.campaign_id,
         Meeting.sequence,
-        cast(Meeting.modified_at, Text),
-        cast(Meeting.starts_at, Text),
+        _Words(Meeting.modified_at),
+        _Words(Meeting.starts_at),
         type_coerce(Meeting.state, NullType()),
         type_coerce(kept, NullType()),
     )

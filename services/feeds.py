@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from gateways.calendar import checked_feed, feed
 from gateways.feed_store import FeedStore
 from gateways.feed_store import KeptFeed as KeptFeed
-from models import FeedToken, Membership, Person, Speaker, Unit, Venue, db
+from models import FeedToken, Membership, Person, Speaker, Unit, Venue
 from rules.calendar import ALARM_MINUTES
 from rules.days import local_day
 from rules.permissions import Actor
@@ -25,7 +25,7 @@ from services.meeting_facts import OFF_STATES, organizer_of, written_block
 from services.office import office
 from services.settings import setting_text
 from services.tokens import new_token, token_hash
-from services.transaction import DATABASE_FAILURES, reading, writing
+from services.transaction import DATABASE_FAILURES, glance, reading, writing
 
 FOLDERS = {
     "member": "feeds",
@@ -98,7 +98,7 @@ def polled_state(token: str, *, kind: str, now: datetime) -> Feed | None:
     hashed = token_hash(token)
     if is_at_its_limit(hashed, now):
         return None
-    with db.engine.connect() as connection:
+    with glance() as connection:
         session = Plain(connection)
         row = token_row(session, hashed)
         if row is None or row.last_used_on != local_day(now) or kind_of(row)[0] != kind:

@@ -44,7 +44,10 @@ class Prepared:
 
     def rows(self, session: Connected, **values: Any) -> list[tuple[Any, ...]]:
         """What the database answers, as plain tuples."""
-        connection = session.connection()
+        return self.rows_of(session.connection(), **values)
+
+    def rows_of(self, connection: Connection, **values: Any) -> list[tuple[Any, ...]]:
+        """The same over a connection that no session holds."""
         written = self._for(connection.dialect)
         cursor = self._execute(connection, written, [values])
         found: list[tuple[Any, ...]] = cursor.fetchall()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 from icalendar import Calendar
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from gateways.calendar import EventBlock, Organizer, event_block
 from models import (
@@ -454,3 +454,19 @@ def test_events_kept_by_an_older_program_are_written_anew_without_a_new_revision
     after = state(token)
     assert after.etag == before.etag
     assert feeds.feed_content(after) == now_written
+
+
+@pytest.mark.backends("postgresql")
+def test_kept_events_are_known_again_whatever_zone_the_database_speaks_in(
+    world: World, token: str, db: SQLAlchemy
+) -> None:
+    meeting = add_meeting(world, at=NOW + timedelta(days=3))
+    publish(meeting, NOW)
+    wanted = state(token).choice
+    found = []
+    for zone in ("UTC", "Asia/Ho_Chi_Minh"):
+        db.session.execute(text(f"SET LOCAL TIME ZONE '{zone}'"))
+        (row,) = feed_choice.kept_rows(db.session(), wanted, is_neutral=True)
+        found.append((row.modified, row.starts))
+    assert found[0] == found[1]
+    assert found[0][1].startswith(f"{meeting.starts_at:%Y-%m-%d %H:%M:%S}")
