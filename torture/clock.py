@@ -2,12 +2,18 @@
 
 import argparse
 import logging
+import os
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -18,11 +24,16 @@ from scheduler.jobs import Slotted
 from services.clock import first_run
 from services.transaction import writing
 from torture.outcome import Outcome
-from torture.stage import add_database, stage, wait_until
+from torture.stage import add_database, stage, wait_for_work, wait_until
+from torture.workers import has_sent, in_hand
 
 NAME = "clock"
 SMOKE: list[tuple[str, ...]] = []
-QUICK = [("--db", "sqlite", "--slots", "20"), ("--db", "postgresql", "--slots", "20")]
+QUICK = [
+    ("--db", "sqlite", "--slots", "20"),
+    ("--db", "postgresql", "--slots", "20"),
+    ("--db", "sqlite", "--slots", "5", "--naive"),
+]
 FULL = [("--db", "sqlite", "--slots", "100"), ("--db", "postgresql", "--slots", "100")]
 SLOT_SECONDS = 1
 CATCH_UP = timedelta(minutes=10)
@@ -43,30 +54,45 @@ class EverySecond:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many clocks, and for how many slots."""
+    """How many clocks, for how many slots."""
     add_database(parser)
     parser.add_argument("--clocks", type=int, default=4)
-    parser.add_argument("--slots", type=int, default=100, help="one a second")
+    parser.add_argument("--slots", type=int, default=100, help="one a second, at least so many")
+    parser.add_argument("--naive", action="store_true", help="no slot is claimed: it must show")
 
 
-def run_clock(first: datetime) -> None:
+def run_clock(first: datetime, report: Path, naive: bool) -> None:
     """The program's clock with one more job, whose effect nothing but its slot keeps single."""
     logging.disable(logging.CRITICAL)
     app = create_app()
+    noted = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def work(slot: datetime, now: datetime) -> None:
+        os.write(noted, b"b")
         with writing() as session:
-            if first_run(session, "probe", slot, now=now):
+            if naive or first_run(session, "probe", slot, now=now):
                 session.execute(
                     text("INSERT INTO probe (slot) VALUES (:slot)"), {"slot": int(slot.timestamp())}
                 )
+        os.write(noted, b"s")
 
     probe = Slotted("probe", EverySecond(first), work)  # type: ignore[arg-type]
     Clock(app, jobs=(), slotted=(probe,), senders=1, tick_seconds=0.5).run()
 
 
+class Victim(NamedTuple):
+    """A clock's process, and the file where it notes each slot it tried."""
+
+    process: ForkServerProcess
+    report: Path
+
+
 def run(options: argparse.Namespace) -> Outcome:
-    """Kill one clock after the other while the slots go by, then count what each slot did."""
+    """Kill one clock after the other while the slots go by, then count what each slot did.
+
+    A clock is killed only once it has tried a slot; slots go by until at least half as many clocks
+    have died as slots were asked for.
+    """
     with stage(options) as made:
         app = create_app()
         with app.app_context():
@@ -75,17 +101,25 @@ def run(options: argparse.Namespace) -> Outcome:
             db.session.remove()
             db.engine.dispose()
         made.warm_up()
+        numbers = count()
         first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
         last = first + timedelta(seconds=(options.slots - 1) * SLOT_SECONDS)
-        clocks: list[ForkServerProcess] = [
-            made.start(run_clock, first) for _ in range(options.clocks)
-        ]
-        kills = 0
-        while datetime.now(UTC) < last:
-            time.sleep(made.random.uniform(0.15, 0.6))
+
+        def begin() -> Victim:
+            report = made.folder / f"clock-{next(numbers)}"
+            return Victim(made.start(run_clock, first, report, options.naive), report)
+
+        clocks = [begin() for _ in range(options.clocks)]
+        kills, hit = 0, 0
+        while datetime.now(UTC) < last or kills < options.slots // 2:
             place = made.random.randrange(len(clocks))
-            made.kill(clocks[place])
-            clocks[place], kills = made.start(run_clock, first), kills + 1
+            victim = clocks[place]
+            wait_for_work(partial(has_sent, victim.report), "a clock")
+            _random_moment(made.random, victim.report)
+            made.kill(victim.process)
+            kills, hit = kills + 1, hit + (in_hand(victim.report) > 0)
+            clocks[place] = begin()
+        last = max(last, datetime.now(UTC) - timedelta(seconds=SLOT_SECONDS))
 
         def seen() -> Counter[int]:
             with app.app_context():
@@ -93,24 +127,36 @@ def run(options: argparse.Namespace) -> Outcome:
                 db.session.remove()
             return rows
 
-        wanted = {int(first.timestamp()) + number for number in range(options.slots)}
+        wanted = set(range(int(first.timestamp()), int(last.timestamp()) + 1, SLOT_SECONDS))
         wait_until(lambda: wanted <= set(seen()), 60, 0.5)
         found = seen()
-    return _verdict(found, wanted, kills)
+    figures: dict[str, object] = {"clocks": options.clocks, "kills": kills, "within_a_slot": hit}
+    return _verdict(found, wanted, figures, naive=options.naive)
 
 
-def _verdict(found: Counter[int], wanted: set[int], kills: int) -> Outcome:
+def _random_moment(chance: random.Random, report: Path) -> None:
+    """Any moment, or every other time one at which a slot's transaction is open."""
+    time.sleep(chance.uniform(0.15, 0.6))
+    if chance.random() < 0.5:
+        wait_until(lambda: in_hand(report) > 0, 2, 0.001)
+
+
+def _verdict(
+    found: Counter[int], wanted: set[int], figures: dict[str, object], *, naive: bool
+) -> Outcome:
     missed = wanted - set(found)
-    doubled = [slot for slot, count in found.items() if count > 1]
+    doubled = [slot for slot, times in found.items() if times > 1]
     outcome = Outcome(
         promised=len(wanted),
         delivered=len(wanted & set(found)),
         lost=len(missed),
         duplicated=sum(found[slot] - 1 for slot in doubled),
         max_copies=max(found.values(), default=0),
-        figures={"kills": kills},
+        figures=figures,
     )
-    outcome.require(kills > 0, "no clock was killed: nothing was tried")
+    if naive:
+        outcome.require(bool(doubled), "unclaimed slots happened once: the suite is blind")
+        return outcome
     outcome.require(not missed, f"{len(missed)} slots were missed")
     outcome.require(not doubled, f"{len(doubled)} slots happened twice")
     return outcome

@@ -5,8 +5,11 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -15,8 +18,16 @@ from models import OutgoingMessage, db
 from scheduler.__main__ import SENDERS
 from torture.outcome import Outcome
 from torture.sink import USUAL_FAULTS, Taken, run_sink, set_faults, struck, taken
-from torture.stage import FastClock, Stage, add_database, free_port, stage, wait_until
-from torture.workers import build_small_city, run_producer, run_scheduler
+from torture.stage import (
+    FastClock,
+    Stage,
+    add_database,
+    free_port,
+    stage,
+    wait_for_work,
+    wait_until,
+)
+from torture.workers import build_small_city, has_sent, in_hand, run_producer, run_scheduler
 
 NAME = "outbox"
 SMOKE = [("--db", db, "--kills", "15") for db in ("sqlite", "postgresql")]
@@ -37,6 +48,8 @@ FULL = [
 SENDING = ("queued", "failed", "claimed", "sending")
 VISIBLE = ("dead", "in_doubt", "dropped")
 DRAIN_SECONDS = 240
+GAP = (0.15, 0.6)
+"""Seconds between a process's first work and its end."""
 STOP_SECONDS = 30
 
 
@@ -68,6 +81,13 @@ def run(options: argparse.Namespace) -> Outcome:
         return play.verdict()
 
 
+class Sender(NamedTuple):
+    """A scheduler's process, and the file where it notes what it sends."""
+
+    process: ForkServerProcess
+    report: Path
+
+
 class Play:
     """One run: who is on stage, what was done to them, and what came of it."""
 
@@ -75,12 +95,16 @@ class Play:
         self.made, self.options, self.port = made, options, port
         self.clock = FastClock(time.time(), options.speed)
         self.record, self.promises = made.folder / "taken", made.folder / "promised"
-        self.workers: list[ForkServerProcess] = []
+        self.workers: list[Sender] = []
         self.producer: ForkServerProcess | None = None
+        self.promised_before = 0
+        self.waits: list[float] = []
+        self.hit_in_hand = 0
         self.killed: Counter[str] = Counter()
         self.slow_stops: list[float] = []
         self.restarted: list[float] = []
         self.quiet = False
+        self.numbers = count()
 
     def prepare(self) -> None:
         """Build the city, then raise the curtain: sink, senders, producer."""
@@ -104,25 +128,26 @@ class Play:
             return False
         return True
 
-    def _worker(self) -> ForkServerProcess:
-        return self.made.start(run_scheduler, self.clock, self.options.naive)
+    def _worker(self) -> Sender:
+        report = self.made.folder / f"report-{next(self.numbers)}"
+        process = self.made.start(run_scheduler, self.clock, self.options.naive, report)
+        return Sender(process, report)
 
     def _produce(self) -> None:
         number = int(time.monotonic() * 1000)
+        self.promised_before = self._promised_bytes()
         self.producer = self.made.start(run_producer, self.clock, self.promises, number, 0.02)
 
     def disturb(self) -> None:
         """Kill or stop one process after the other, at random moments, and crash the database."""
-        # The first seconds belong to start-up, where nothing has been promised yet.
-        wait_until(lambda: len(taken(self.record)) > 20, 60)
         events = max(self.options.kills, self.options.stops)
         crash_at = {
             round((number + 0.5) * events / self.options.restarts)
             for number in range(self.options.restarts)
         }
         for number in range(events):
-            self._let_them_work()
             if number in crash_at and self.made.cluster is not None:
+                time.sleep(self.made.random.uniform(*GAP))
                 self.restarted.append(time.monotonic())
                 self.made.cluster.crash()
             if number < self.options.kills:
@@ -130,26 +155,34 @@ class Play:
             else:
                 self._stop_one()
 
-    def _let_them_work(self) -> None:
-        """Some tenths of a second, and on a busy machine until a few more messages have left."""
-        before = len(taken(self.record))
-        time.sleep(self.made.random.uniform(0.15, 0.6))
-        wait_until(lambda: len(taken(self.record)) >= before + 2, 20, 0.05)
-
     def _kill_one(self) -> None:
         if self.made.random.random() < 0.15 and self.producer is not None:
+            self._until(lambda: self._promised_bytes() > self.promised_before, "the producer")
             self.made.kill(self.producer)
             self.killed["producer"] += 1
             self._produce()
             return
         place = self.made.random.randrange(len(self.workers))
-        self.made.kill(self.workers[place])
+        victim = self.workers[place]
+        self._until(lambda: has_sent(victim.report), "a sender")
+        self.made.kill(victim.process)
         self.killed["worker"] += 1
+        self.hit_in_hand += in_hand(victim.report) > 0
         self.workers[place] = self._worker()
+
+    def _until(self, works: Callable[[], bool], what: str) -> None:
+        """Wait until it works, then a random while longer: what dies, dies in the middle of work."""
+        self.waits.append(wait_for_work(works, what))
+        time.sleep(self.made.random.uniform(*GAP))
+
+    def _promised_bytes(self) -> int:
+        return self.promises.stat().st_size if self.promises.exists() else 0
 
     def _stop_one(self) -> None:
         place = self.made.random.randrange(len(self.workers))
-        worker, began = self.workers[place], time.monotonic()
+        worker, report = self.workers[place]
+        self._until(lambda: has_sent(report), "a sender")
+        began = time.monotonic()
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGTERM)
         worker.join(STOP_SECONDS)
@@ -199,6 +232,8 @@ class Play:
             recovery_seconds=self._recovery(),
             figures={
                 "killed": dict(self.killed),
+                "killed_with_mail_in_hand": self.hit_in_hand,
+                "longest_wait_for_work_seconds": round(max(self.waits, default=0), 1),
                 "restarts": len(self.restarted),
                 "faults": faults,
                 "dead": sum(row.state == "dead" for row in rows.values()),

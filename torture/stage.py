@@ -21,6 +21,8 @@ from tests.postgresql import Cluster, server_programs
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASES = ("sqlite", "postgresql")
+WORK_SECONDS = 180.0
+"""How long a process may take until it works; a machine that is slower than that tries nothing."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,22 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+class NothingTried(Exception):
+    """A process did not come to work in time: the run would prove nothing, so it ends."""
+
+
+def wait_for_work(works: Callable[[], bool], what: str, seconds: float = WORK_SECONDS) -> float:
+    """Wait until a process is seen to work, whatever else the machine does; gives the wait.
+
+    Only then may it be killed: a process that dies while it starts tries nothing. Raises
+    NothingTried when it never comes to work.
+    """
+    began = time.monotonic()
+    if not wait_until(works, seconds, 0.02):
+        raise NothingTried(f"{what} did not work within {seconds:.0f} s")
+    return time.monotonic() - began
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
