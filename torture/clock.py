@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -112,9 +111,9 @@ def run(options: argparse.Namespace) -> Outcome:
         clocks = [begin() for _ in range(options.clocks)]
         kills, hit = 0, 0
         while datetime.now(UTC) < last or kills < options.slots // 2:
-            place = made.random.randrange(len(clocks))
+            wait_for_work(lambda: any(has_sent(one.report) for one in clocks), "a clock")
+            place = made.random.choice([n for n, one in enumerate(clocks) if has_sent(one.report)])
             victim = clocks[place]
-            wait_for_work(partial(has_sent, victim.report), "a clock")
             _random_moment(made.random, victim.report)
             made.kill(victim.process)
             kills, hit = kills + 1, hit + (in_hand(victim.report) > 0)

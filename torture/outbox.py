@@ -162,13 +162,21 @@ class Play:
             self.killed["producer"] += 1
             self._produce()
             return
-        place = self.made.random.randrange(len(self.workers))
+        place = self._victim()
         victim = self.workers[place]
-        self._until(lambda: has_sent(victim.report), "a sender")
         self.made.kill(victim.process)
         self.killed["worker"] += 1
         self.hit_in_hand += in_hand(victim.report) > 0
         self.workers[place] = self._worker()
+
+    def _victim(self) -> int:
+        """One of the senders that have sent something since they started, in the middle of more."""
+
+        def at_work() -> list[int]:
+            return [n for n, one in enumerate(self.workers) if has_sent(one.report)]
+
+        self._until(lambda: bool(at_work()), "a sender")
+        return self.made.random.choice(at_work())
 
     def _until(self, works: Callable[[], bool], what: str) -> None:
         """Wait until it works, then a random while longer: what dies, dies in the middle of work."""
@@ -179,10 +187,8 @@ class Play:
         return self.promises.stat().st_size if self.promises.exists() else 0
 
     def _stop_one(self) -> None:
-        place = self.made.random.randrange(len(self.workers))
-        worker, report = self.workers[place]
-        self._until(lambda: has_sent(report), "a sender")
-        began = time.monotonic()
+        place = self._victim()
+        worker, began = self.workers[place].process, time.monotonic()
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGTERM)
         worker.join(STOP_SECONDS)
