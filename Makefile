@@ -49,10 +49,8 @@ fuzz: ## a hundred thousand mutated mails and as many calendar files; the usual 
 	@MUTATIONS=100000 $(BIN)/pytest --quiet -k mutated --durations 4 tests/gateways/test_replies.py \
 		tests/services/test_incoming_replies.py tests/rules/test_busy.py tests/web/test_busy.py
 
-torture-register: ## a minute of phones whose server is killed again and again, on both databases
-	@$(BIN)/python -m bench.parts.lost_marks
-	@echo "→ The same comparison must find what careless phones lose"
-	@$(BIN)/python -m bench.parts.lost_marks --naive --database sqlite --seconds 20
+torture-register: ## phones whose servers are killed again and again, on both databases, and careless ones
+	@$(BIN)/python -m torture suite full --only sync
 
 lint: ## ruff: style, complexity, format
 	@echo "→ ruff"
