@@ -1,14 +1,24 @@
 """Days as the users live them: the local date of an instant, and instants of local times."""
 
+import os
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
+VIETNAM = "Asia/Ho_Chi_Minh"
+
+
+def _chosen_zone() -> ZoneInfo:
+    """The zone that the setting TIMEZONE names; `config.py` refuses a wrong name at the start."""
+    name = os.environ.get("TIMEZONE", "").strip()
+    return ZoneInfo(name if name in available_timezones() else VIETNAM)
+
+
+LOCAL = _chosen_zone()
 YEARS = range(1900, 2101)
 
 
 def local_day(moment: datetime) -> date:
-    """The date in Việt Nam at that instant."""
+    """The local date at that instant: in Việt Nam, unless TIMEZONE says otherwise."""
     return moment.astimezone(LOCAL).date()
 
 

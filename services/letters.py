@@ -173,9 +173,9 @@ def _check_meeting(
         raise NoLongerTrue("Buổi đã huỷ hoặc người nhận đã ra khỏi danh sách.")
     if meeting.state == "draft":
         raise NoLongerTrue("Buổi chưa công bố.")
+    if meeting.starts_at <= now:
+        raise NoLongerTrue("Buổi đã bắt đầu.")
     if message.kind == "reminder":
-        if meeting.starts_at <= now:
-            raise NoLongerTrue("Buổi đã bắt đầu.")
         if message.sequence != meeting.sequence:
             raise NoLongerTrue("Buổi đã đổi giờ hoặc nơi họp.")
         if not guest.wants_reminders:

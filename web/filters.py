@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from flask_babel import get_locale
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+from rules.days import LOCAL
+
 NOBODY = {"vi": "chưa có đối tượng", "en": "nobody to count"}
 WEEKDAYS = {
     "vi": ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật"),
@@ -23,10 +23,10 @@ TENTH = Decimal("0.1")
 
 
 def local(at: datetime) -> datetime:
-    """The moment on the clocks of Việt Nam; a time without a zone is a fault of the program."""
+    """The moment on local clocks; a time without a zone is a fault of the program."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone cannot be shown")
-    return at.astimezone(ZONE)
+    return at.astimezone(LOCAL)
 
 
 def number(value: int | None, locale: str = "vi") -> str:

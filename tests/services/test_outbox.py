@@ -310,6 +310,16 @@ def test_an_address_that_does_not_exist_is_flagged_and_the_news_goes_by_phone(
     assert kinds == ["address_failing"]
 
 
+def test_an_invitation_that_waited_past_the_start_is_dropped_not_sent(db: SQLAlchemy) -> None:
+    world = build_world()
+    meeting = add_meeting(world)
+    publish(meeting, NOW)
+    postman = Postman()
+    assert deliver(postman, meeting.starts_at).sent == 0
+    assert postman.kept == []
+    assert {state for _, _, state in messages(meeting)} == {"dropped"}
+
+
 def test_an_expired_message_is_dropped_not_sent(db: SQLAlchemy) -> None:
     notices(1, kind="sign_in", expires_at=NOW + timedelta(minutes=10))
     postman = Postman()
