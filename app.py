@@ -29,7 +29,7 @@ from gateways.imap import ImapSettings
 from gateways.smtp import SmtpSettings
 from models import db
 from rules.backups import Keep
-from services import backups, office
+from services import backups, connections, office
 from web.headers import new_nonce, protective_headers
 
 csrf = CSRFProtect()
@@ -148,14 +148,10 @@ def _engine_options(database_url: str) -> dict[str, object]:
         return {"hide_parameters": True, "connect_args": {"timeout": 10}}
     return {
         "hide_parameters": True,
-        "pool_pre_ping": True,
         "pool_size": 5,
         "max_overflow": 10,
         "connect_args": {
-            "connect_timeout": 5,
-            "keepalives_idle": 30,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
+            **connections.TCP,
             "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC",
         },
     }
@@ -163,6 +159,9 @@ def _engine_options(database_url: str) -> dict[str, object]:
 
 def _connect(app: Flask) -> None:
     db.init_app(app)
+    if not app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+        with app.app_context():
+            connections.give_up_on_silent(db.engine)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     # Migrations may import nothing of ours, so they find what they need here.
     app.extensions["backup_before_upgrade"] = lambda revision: backups.backup_before_upgrade(

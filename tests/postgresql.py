@@ -59,11 +59,14 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 class Cluster:
     """One server on a Unix socket in a temporary folder; databases are made and dropped by name.
 
-    `durable` keeps what was committed through a crash, as a server in operation does.
+    `durable` keeps what was committed through a crash, as a server in operation does. With a `port`
+    it listens there on this machine as well.
     """
 
-    def __init__(self, programs: Path, *, durable: bool = False) -> None:
+    def __init__(self, programs: Path, *, durable: bool = False, port: int | None = None) -> None:
         self._programs = programs
+        self._listens = "" if port is None else "127.0.0.1"
+        self.port = port or 5432
         self._settings = {} if durable else FORGETFUL
         self._who = _who_runs_it()
         self.folder = Path(tempfile.mkdtemp(prefix="th-pg-"))
@@ -96,7 +99,8 @@ class Cluster:
 
     def _start(self) -> subprocess.Popen[bytes]:
         settings = self._settings | {
-            "listen_addresses": "",
+            "listen_addresses": self._listens,
+            "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             "max_connections": "80",
             "shared_buffers": "64MB",
@@ -134,12 +138,16 @@ class Cluster:
         self._wait()
 
     def url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={self.folder}"
+        return f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}"
 
     def execute(self, *statements: str) -> None:
         """Run statements of the server itself (create and drop databases), outside transactions."""
         with psycopg.connect(
-            dbname="postgres", user=USER, host=str(self.folder), autocommit=True
+            dbname="postgres",
+            user=USER,
+            host=str(self.folder),
+            port=self.port,
+            autocommit=True,
         ) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -153,7 +161,9 @@ class Cluster:
 
     def empty_tables(self, database: str) -> None:
         """Delete every row and start every sequence again, as in a database just migrated."""
-        with psycopg.connect(dbname=database, user=USER, host=str(self.folder)) as connection:
+        with psycopg.connect(
+            dbname=database, user=USER, host=str(self.folder), port=self.port
+        ) as connection:
             tables = [
                 row[0]
                 for row in connection.execute(

@@ -4,6 +4,7 @@ Each part is one line of the attack list (A5 to A19) and notes its figure and wh
 """
 
 import argparse
+import os
 import random
 import re
 import socket
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from torture.outcome import Outcome
-from torture.stage import ROOT, Stage, free_port, stage, wait_until
+from torture.stage import ROOT, WORK_SECONDS, Stage, free_port, stage, wait_until
 from torture.visitor import Visitor
 
 NAME = "attack"
@@ -88,21 +89,23 @@ class Target:
 
 
 @contextmanager
-def server(made: Stage) -> Iterator[tuple[int, "subprocess.Popen[bytes]", Path]]:
+def server(made: Stage, **settings: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]", Path]]:
     """The web server as it runs in service, its words in one file."""
     port, log = free_port(), made.folder / "server.log"
     flags = "--interface wsgi --host 127.0.0.1 --workers 1 --blocking-threads 8 --factory"
     command = [sys.executable, "-m", "granian", *flags.split()]
     command += ["--port", str(port), "app:create_app"]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=stream)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | settings, stdout=stream, stderr=stream
+        )
         try:
-            if not wait_until(lambda: _answers(port), 60):
+            if not wait_until(lambda: _answers(port), WORK_SECONDS):
                 raise RuntimeError("the server did not start: " + log.read_text()[-2000:])
             yield port, process, log
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(WORK_SECONDS)
 
 
 def _answers(port: int) -> bool:

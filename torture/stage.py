@@ -101,6 +101,8 @@ class Stage:
 def stage(options: argparse.Namespace, **environment: str) -> Iterator[Stage]:
     """Prepare a migrated, empty database named by `options.db`; the environment is set here too.
 
+    With `options.database_port` PostgreSQL listens there as well as on its socket.
+
     A database that this machine cannot run ends the run loudly: nothing passes untried.
     """
     folder = Path(tempfile.mkdtemp(prefix="th-torture-"))
@@ -109,7 +111,7 @@ def stage(options: argparse.Namespace, **environment: str) -> Iterator[Stage]:
         programs = server_programs()
         if programs is None:
             raise SystemExit("NOTHING WAS TRIED: PostgreSQL's server programs were not found")
-        cluster = Cluster(programs, durable=True)
+        cluster = Cluster(programs, durable=True, port=getattr(options, "database_port", None))
         cluster.create("torture")
         url = cluster.url("torture")
     else:
