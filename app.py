@@ -152,7 +152,8 @@ def _engine_options(database_url: str) -> dict[str, object]:
         "max_overflow": 10,
         "connect_args": {
             **connections.TCP,
-            "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC",
+            "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC "
+            + connections.SERVER,
         },
     }
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 
 ANSWER_SECONDS = 5.0
 """A server that is well answers an empty question in a millisecond."""
-DOUBT_SECONDS = 10.0
+DOUBT_SECONDS = 6.0
 """A statement that has taken so long is asked after, on another connection."""
 HOPELESS_SECONDS = 75.0
 """The server itself ends a statement after 60 s: past this, no answer will come."""
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 TCP = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -30,6 +30,12 @@ TCP = {
 
 Without the last, a statement sent to a machine that has vanished waits a quarter of an hour.
 """
+SERVER = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=20000 -c idle_in_transaction_session_timeout=300000"
+)
+"""The same seen from the server: what a machine that is gone had locked is free again soon."""
+_END = text("SELECT pg_terminate_backend(:pid)")
 _STATE = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
 
 
@@ -150,8 +156,14 @@ class _Guard:
         return was_idle and one.was_idle
 
     def _cut(self, key: int, one: _Asked) -> None:
-        """End the conversation: whoever waits for its answer gets an error, as after a crash."""
+        """End the conversation: whoever waits for its answer gets an error, as after a crash.
+
+        At the server's end first: it knows nothing yet, and keeps what the transaction has locked.
+        """
         if self._asked.get(key) is one:
             self._asked.pop(key, None)
+            if one.was_idle:
+                with suppress(SQLAlchemyError), self._other.connect() as asking:
+                    asking.scalar(_END, {"pid": one.pid})
             with suppress(OSError), socket.socket(fileno=os.dup(one.descriptor)) as theirs:
                 theirs.shutdown(socket.SHUT_RDWR)

@@ -104,7 +104,7 @@ class Cluster:
             "unix_socket_directories": str(self.folder),
             "max_connections": "80",
             "shared_buffers": "64MB",
-            "autovacuum": "off",
+            "autovacuum": "on" if self._settings is not FORGETFUL else "off",
         }
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return subprocess.Popen(

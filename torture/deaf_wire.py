@@ -22,6 +22,8 @@ def times_deaf(deaf: Path) -> int:
 class _Wire:
     def __init__(self, server_port: int, deaf: Path) -> None:
         self.server_port, self.deaf = server_port, deaf
+        # Whoever is deaf must stay so: a task that nobody holds would be ended, and hang up.
+        self.held: list[asyncio.StreamWriter] = []
 
     async def serve(self, port: int) -> None:
         server = await asyncio.start_server(self.carry, "127.0.0.1", port)
@@ -31,6 +33,7 @@ class _Wire:
         """Both directions of one connection."""
         born = times_deaf(self.deaf)
         there, back = await asyncio.open_connection("127.0.0.1", self.server_port)
+        self.held += [writer, back]
         await asyncio.gather(self._flow(reader, back, born), self._flow(there, writer, born))
 
     async def _flow(
