@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -23,7 +23,7 @@ from scheduler.jobs import Slotted
 from services.clock import first_run
 from services.transaction import writing
 from torture.outcome import Outcome
-from torture.stage import add_database, stage, wait_for_work, wait_until
+from torture.stage import Stage, add_database, stage, wait_for_work, wait_until
 from torture.workers import has_sent, in_hand
 
 NAME = "clock"
@@ -87,38 +87,17 @@ class Victim(NamedTuple):
 
 
 def run(options: argparse.Namespace) -> Outcome:
-    """Kill one clock after the other while the slots go by, then count what each slot did.
-
-    A clock is killed only once it has tried a slot; slots go by until at least half as many clocks
-    have died as slots were asked for.
-    """
+    """Kill one clock after the other while the slots go by, then count what each slot did."""
     with stage(options) as made:
-        app = create_app()
+        app: Any = create_app()
         with app.app_context():
             db.session.execute(text("CREATE TABLE probe (slot INTEGER NOT NULL)"))
             db.session.commit()
             db.session.remove()
             db.engine.dispose()
         made.warm_up()
-        numbers = count()
         first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
-        last = first + timedelta(seconds=(options.slots - 1) * SLOT_SECONDS)
-
-        def begin() -> Victim:
-            report = made.folder / f"clock-{next(numbers)}"
-            return Victim(made.start(run_clock, first, report, options.naive), report)
-
-        clocks = [begin() for _ in range(options.clocks)]
-        kills, hit = 0, 0
-        while datetime.now(UTC) < last or kills < options.slots // 2:
-            wait_for_work(lambda: any(has_sent(one.report) for one in clocks), "a clock")
-            place = made.random.choice([n for n, one in enumerate(clocks) if has_sent(one.report)])
-            victim = clocks[place]
-            _random_moment(made.random, victim.report)
-            made.kill(victim.process)
-            kills, hit = kills + 1, hit + (in_hand(victim.report) > 0)
-            clocks[place] = begin()
-        last = max(last, datetime.now(UTC) - timedelta(seconds=SLOT_SECONDS))
+        figures, last = _kill_clocks(made, options, first)
 
         def seen() -> Counter[int]:
             with app.app_context():
@@ -128,9 +107,35 @@ def run(options: argparse.Namespace) -> Outcome:
 
         wanted = set(range(int(first.timestamp()), int(last.timestamp()) + 1, SLOT_SECONDS))
         wait_until(lambda: wanted <= set(seen()), 60, 0.5)
-        found = seen()
+        return _verdict(seen(), wanted, figures, naive=options.naive)
+
+
+def _kill_clocks(
+    made: Stage, options: argparse.Namespace, first: datetime
+) -> tuple[dict[str, object], datetime]:
+    """Kill clocks that have tried a slot, until the slots are over; gives the last slot.
+
+    Slots go by until at least half as many clocks have died as slots were asked for.
+    """
+    numbers = count()
+
+    def begin() -> Victim:
+        report = made.folder / f"clock-{next(numbers)}"
+        return Victim(made.start(run_clock, first, report, options.naive), report)
+
+    last = first + timedelta(seconds=(options.slots - 1) * SLOT_SECONDS)
+    clocks = [begin() for _ in range(options.clocks)]
+    kills, hit = 0, 0
+    while datetime.now(UTC) < last or kills < options.slots // 2:
+        wait_for_work(lambda: any(has_sent(one.report) for one in clocks), "a clock")
+        place = made.random.choice([n for n, one in enumerate(clocks) if has_sent(one.report)])
+        victim = clocks[place]
+        _random_moment(made.random, victim.report)
+        made.kill(victim.process)
+        kills, hit = kills + 1, hit + (in_hand(victim.report) > 0)
+        clocks[place] = begin()
     figures: dict[str, object] = {"clocks": options.clocks, "kills": kills, "within_a_slot": hit}
-    return _verdict(found, wanted, figures, naive=options.naive)
+    return figures, max(last, datetime.now(UTC) - timedelta(seconds=SLOT_SECONDS))
 
 
 def _random_moment(chance: random.Random, report: Path) -> None:

@@ -173,43 +173,54 @@ class Downtime(Part):
         copies = Counter(one.message_id for one in taken(self.record))
         rows = list(db.session.scalars(select(OutgoingMessage)))
         starts = dict(db.session.execute(select(Meeting.id, Meeting.starts_at)).all())
+        late = [
+            row
+            for row in rows
+            if row.kind in ("request", "reminder")
+            and row.sent_at is not None
+            and row.sent_at >= starts[row.meeting_id or 0]
+        ]
+        again = sum(n - 1 for n in copies.values())
+        states = Counter((row.kind, row.state) for row in rows)
+        waiting = sum(row.state in WAITING for row in rows)
+        outcome.promised += len(rows)
+        outcome.delivered += sum(row.message_id in copies for row in rows)
+        outcome.duplicated += again
+        outcome.max_copies = max(outcome.max_copies, *copies.values())
+        outcome.figures["down"] = {f"{kind} {state}": n for (kind, state), n in states.items()}
+        self._judge_reminders(ups, rows, starts, outcome)
+        expired = states["request", "dropped"]
+        outcome.require(expired > 0, "no invitation expired: the part is blind")
+        outcome.require(again == 0, f"{again} letters left twice")
+        outcome.require(not late, f"{len(late)} letters left after their meeting began")
+        outcome.require(not states["sign_in", "sent"], "a sign-in link left after it had expired")
+        outcome.require(waiting == 0, f"{waiting} letters still wait")
+
+    def _judge_reminders(
+        self,
+        ups: list[datetime],
+        rows: list[OutgoingMessage],
+        starts: dict[int, datetime],
+        outcome: Outcome,
+    ) -> None:
+        """Exactly the reminders that the rule's own words want left, and the others were dropped."""
         minutes = dict(
             db.session.execute(select(ReminderRule.id, ReminderRule.minutes_before)).all()
         )
         published = dict(db.session.execute(select(Meeting.id, Meeting.published_at)).all())
-        told: dict[tuple[int, int], Counter[str]] = {}
-        late = []
+        told: dict[tuple[int, int], set[str]] = {}
         for row in rows:
-            if row.kind in ("request", "reminder") and row.sent_at and row.meeting_id is not None:
-                late += [row] if row.sent_at >= starts[row.meeting_id] else []
             if row.kind == "reminder" and row.meeting_id is not None:
                 rule = int(row.dedup_key.split(":")[1])
-                key = (row.meeting_id, minutes[rule])
-                told.setdefault(key, Counter())[row.state] += 1
+                told.setdefault((row.meeting_id, minutes[rule]), set()).add(row.state)
         sent, dropped = _expected(ups, starts, published, sorted(minutes.values()))
-        found_sent = {key for key, states in told.items() if set(states) == {"sent"}}
-        found_dropped = {key for key, states in told.items() if set(states) == {"dropped"}}
-        doubled = {one: n for one, n in copies.items() if n > 1}
-        states = Counter((row.kind, row.state) for row in rows)
-        outcome.promised += len(rows)
-        outcome.delivered += sum(row.message_id in copies for row in rows)
+        found_sent = {key for key, states in told.items() if states == {"sent"}}
+        found_dropped = {key for key, states in told.items() if states == {"dropped"}}
         outcome.lost += len(sent - found_sent)
-        outcome.duplicated += sum(n - 1 for n in doubled.values())
-        outcome.max_copies = max(outcome.max_copies, *copies.values())
-        outcome.figures["down"] = {f"{kind} {state}": n for (kind, state), n in states.items()} | {
-            "reminders wanted": len(sent),
-            "reminders that expired": len(dropped),
-        }
-        expired = states["request", "dropped"]
-        outcome.require(expired > 0, "no invitation expired: the part is blind")
+        outcome.figures |= {"reminders wanted": len(sent), "reminders expired": len(dropped)}
         outcome.require(bool(sent and dropped), "nothing fell due: nothing was tried")
         outcome.require(found_sent == sent, f"reminders: wanted {sent ^ found_sent} otherwise")
         outcome.require(found_dropped == dropped, f"expired: {dropped ^ found_dropped} otherwise")
-        outcome.require(not doubled, f"{len(doubled)} letters left twice")
-        outcome.require(not late, f"{len(late)} letters left after their meeting began")
-        outcome.require(not states["sign_in", "sent"], "a sign-in link left after it had expired")
-        waiting = sum(row.state in WAITING for row in rows)
-        outcome.require(waiting == 0, f"{waiting} letters still wait")
 
 
 def _expected(

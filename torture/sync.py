@@ -298,15 +298,7 @@ class Evening:
 
     def verdict(self) -> Outcome:
         """What was tapped beside what the ledger has, and beside what each phone was told."""
-        tapped: dict[str, dict[str, Any]] = {}
-        told: dict[str, str] = {}
-        for holder in self.phones:
-            for entry in entries(holder.plan.journal):
-                if "mark" in entry:
-                    device = f"phone-{holder.plan.number}"
-                    tapped[entry["mark"]["id"]] = entry | {"device": device}
-                else:
-                    told[entry["id"]] = entry["verdict"]
+        tapped, told = self._journals()
         with self.app.app_context():
             columns = (Mark.id, Mark.subject, Mark.meeting_id, Mark.status, Mark.annuls_id)
             rows = db.session.execute(select(*columns, Mark.flag)).all()
@@ -317,43 +309,52 @@ class Evening:
                 len(attendance.register_differences(meeting)) for meeting in self.meetings
             )
             self._let_go()
+        kept = {row.id for row in rows}
         strangers = Counter(row.subject for row in rows if row.subject[0] == "w")
+        outcome = Outcome(promised=len(tapped), delivered=len(rows), figures=self._figures(told))
+        outcome.duplicated = sum(many - 1 for many in strangers.values())
+        outcome.max_copies = max(strangers.values(), default=0)
         if self.options.naive:
             wanted = {entry["mark"]["subject"] for entry in tapped.values()}
-            lost = len(wanted - strangers.keys())
-        else:
-            kept = {row.id for row in rows}
-            lost = sum(one not in kept and told.get(one) != "refused" for one in tapped)
-        doubled = sum(many - 1 for many in strangers.values())
-        letters = Counter(self.record.read_text())
-        outcome = Outcome(
-            promised=len(tapped),
-            delivered=len(rows),
-            lost=lost,
-            duplicated=doubled,
-            max_copies=max(strangers.values(), default=0),
-            figures={
-                **self.done,
-                "board's deeds": dict(self.deeds),
-                "deeds refused": dict(self.refused),
-                "verdicts": dict(Counter(told.values())),
-                "answers lost": letters["l"],
-                "sent twice": letters["2"],
-                "foreign answers": letters["f"],
-            },
-        )
-        if self.options.naive:
-            outcome.require(lost + doubled > 0, "careless phones lost nothing: the suite is blind")
+            outcome.lost = len(wanted - strangers.keys())
+            harm = outcome.lost + outcome.duplicated
+            outcome.require(harm > 0, "careless phones lost nothing: the suite is blind")
             return outcome
-        believed = {one for one, verdict in told.items() if verdict in HAS_IT}
+        outcome.lost = sum(one not in kept and told.get(one) != "refused" for one in tapped)
+        unkept = {one for one, verdict in told.items() if verdict in HAS_IT} - kept
         unnamed = len(tapped.keys() - told.keys())
-        outcome.require(lost == 0, f"{lost} marks are lost")
-        outcome.require(doubled == 0, f"{doubled} strangers stand twice")
+        outcome.require(outcome.lost == 0, f"{outcome.lost} marks are lost")
+        outcome.require(outcome.duplicated == 0, f"{outcome.duplicated} strangers stand twice")
         outcome.require(unnamed == 0, f"{unnamed} marks never got a verdict")
-        outcome.require(believed <= kept, f"{len(believed - kept)} marks said to be kept are not")
+        outcome.require(not unkept, f"{len(unkept)} marks said to be kept are not")
         outcome.require(differing == 0, f"{differing} lines differ from what their marks say")
         self._judge_contradictions(outcome, tapped, rows, lines)
         return outcome
+
+    def _journals(self) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        """Every tap by its id, with its phone and true moment; and the verdict each phone got."""
+        tapped: dict[str, dict[str, Any]] = {}
+        told: dict[str, str] = {}
+        for holder in self.phones:
+            device = f"phone-{holder.plan.number}"
+            for entry in entries(holder.plan.journal):
+                if "mark" in entry:
+                    tapped[entry["mark"]["id"]] = entry | {"device": device}
+                else:
+                    told[entry["id"]] = entry["verdict"]
+        return tapped, told
+
+    def _figures(self, told: dict[str, str]) -> dict[str, object]:
+        letters = Counter(self.record.read_text())
+        return {
+            **self.done,
+            "board's deeds": dict(self.deeds),
+            "deeds refused": dict(self.refused),
+            "verdicts": dict(Counter(told.values())),
+            "answers lost": letters["l"],
+            "sent twice": letters["2"],
+            "foreign answers": letters["f"],
+        }
 
     def _judge_contradictions(
         self, outcome: Outcome, tapped: dict[str, Any], rows: Any, lines: Any
