@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
-    HouseholdResidence,
-    Membership,
     Unit,
     UnitKind,
     UnitLink,
@@ -112,16 +110,6 @@ def correct_unit(
             _record(session, now, by, unit, "changed", before=before, after=after)
 
 
-def rename_unit(unit_id: int, *, name: str, from_on: date, now: datetime, by: Actor) -> None:
-    """Give a unit another name from a day on; what was before keeps the earlier name."""
-    name = checked_name(name)
-    with writing() as session:
-        unit = unit_for(session, by, unit_id, local_day(now))
-        before = renamed(session, unit, name, from_on)
-        show_today(session, [unit], local_day(now))
-        _record(session, now, by, unit, "renamed", before=before, after=name, from_on=from_on)
-
-
 def renamed(session: Session, unit: Unit, name: str, from_on: date) -> str:
     """Write the dated name in the caller's transaction and give the one before."""
     _refuse_outside_life(unit, from_on)
@@ -135,19 +123,6 @@ def renamed(session: Session, unit: Unit, name: str, from_on: date) -> str:
             UnitName(unit_id=unit.id, name=name, valid_from=from_on, valid_to=unit.valid_to)
         )
     return before
-
-
-def move_unit(
-    unit_id: int, *, parent_id: int | None, from_on: date, now: datetime, by: Actor
-) -> None:
-    """Put a unit under another from a day on; what was before stays where it was."""
-    with writing() as session:
-        today = local_day(now)
-        unit = unit_for(session, by, unit_id, today)
-        require_parent(session, by, parent_id, today)
-        before = moved(session, unit, parent_id, from_on, today)
-        show_today(session, [unit], today)
-        _record(session, now, by, unit, "moved", before=before, after=parent_id, from_on=from_on)
 
 
 def moved(
@@ -202,65 +177,6 @@ def link_unit(
         if party:
             session.add(UnitLink(residential_id=unit.id, party_id=party.id, valid_from=from_on))
         _record(session, now, by, unit, "linked", party_id=party_id, from_on=from_on)
-
-
-def end_unit(unit_id: int, *, on: date, reason: str, now: datetime, by: Actor) -> None:
-    """End a unit: `on` is the first day without it. Its people and lower units must have left."""
-    reason = clean(reason)
-    if not reason or len(reason) > 300:
-        raise Malformed(N_("Hãy ghi lý do (số quyết định), không quá 300 ký tự."))
-    with writing() as session:
-        unit = unit_for(session, by, unit_id, local_day(now))
-        if on <= unit.valid_from or on.year > LATEST_YEAR:
-            raise Malformed(N_("Ngày kết thúc phải sau ngày thành lập. Hãy xem lại ngày."))
-        if unit.valid_to is not None:
-            raise Refusal(N_("Đơn vị này đã kết thúc rồi."))
-        _refuse_open_facts(session, unit, on)
-        close_rows(session, unit, on)
-        unit.valid_to = on
-        audit.record(
-            session,
-            now=now,
-            by=by,
-            action="ended",
-            entity="unit",
-            entity_id=unit.id,
-            unit_id=unit.id,
-            reason=reason,
-            on=on,
-        )
-
-
-def _refuse_open_facts(session: Session, unit: Unit, on: date) -> None:
-    children = _open_rows(session, UnitParent, UnitParent.parent_id == unit.id, on)
-    if children:
-        raise Refusal(
-            N_("Còn %(count)s đơn vị trực thuộc. Hãy chuyển hoặc kết thúc chúng trước."),
-            count=children,
-        )
-    members = _open_rows(session, Membership, Membership.unit_id == unit.id, on)
-    if members:
-        raise Refusal(
-            N_("Còn %(count)s đảng viên ở đơn vị này. Hãy chuyển họ sang nơi khác trước."),
-            count=members,
-        )
-    households = _open_rows(session, HouseholdResidence, HouseholdResidence.unit_id == unit.id, on)
-    if households:
-        raise Refusal(
-            N_("Còn %(count)s hộ ở đơn vị này. Hãy chuyển các hộ sang nơi khác trước."),
-            count=households,
-        )
-
-
-def _open_rows(
-    session: Session,
-    table: type[UnitParent] | type[Membership] | type[HouseholdResidence],
-    condition: ColumnElement[bool],
-    on: date,
-) -> int:
-    query = select(func.count()).select_from(table)
-    query = query.where(condition, or_(table.valid_to.is_(None), table.valid_to > on))
-    return session.scalar(query) or 0
 
 
 def close_rows(session: Session, unit: Unit, on: date) -> None:

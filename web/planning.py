@@ -304,13 +304,12 @@ def _moment(text: object) -> datetime:
 
 @bp.get("/week")
 @requires()
-def week() -> str:
-    """The working week, made to be printed: by day, morning and afternoon."""
+def week() -> ResponseReturnValue:
+    """Where the printed week used to be: the week's document now, or the calendar's list of it."""
     chosen = _day("on") or local_day(now())
-    monday = chosen - timedelta(days=chosen.weekday())
-    wanted = _filter(monday, monday + timedelta(days=6))
-    view = planning.calendar_view(wanted, now=now(), by=current_actor())
-    return render_template("planning/week.html", days=_by_day(view, monday), monday=monday)
+    if current_actor().has_any("staff", "reader"):
+        return redirect(url_for("documents.show", kind="week", key=chosen.isoformat()))
+    return redirect(url_for("planning.index", on=chosen.isoformat()))
 
 
 @bp.get("/bulk")

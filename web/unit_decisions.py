@@ -12,7 +12,7 @@ from rules.refusals import N_, NotFound
 from rules.unit_changes import KINDS, Plan, Successor
 from services import unit_decisions, units
 from web.errors import sentence_of
-from web.fields import DayField, at_most, attempt, choices, id_or_none, may_be_empty, needed, said
+from web.fields import DayField, at_most, attempt, choices, id_or_none, needed, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
 
@@ -39,7 +39,7 @@ class DecisionForm(Form):
     """A decision; which of the lower fields are asked for depends on its kind."""
 
     number = StringField(said(N_("Số quyết định")), [needed(), at_most(80)])
-    decided_on = DayField(said(N_("Ngày quyết định")), [may_be_empty()])
+    decided_on = DayField(said(N_("Ngày quyết định")), [needed()])
     effective_on = DayField(said(N_("Có hiệu lực từ ngày")), [needed()])
     sources = SelectMultipleField(said(N_("Đơn vị sáp nhập")), coerce=id_or_none)
     into = SelectField(said(N_("Nhập thành")), coerce=id_or_none)

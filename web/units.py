@@ -16,6 +16,7 @@ from services.unit_changes import KindFacts
 from web.fields import DayField, at_most, attempt, between, choices, id_or_none, needed, said
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
+from web.unit_decisions import KIND_NAMES
 
 bp = Blueprint("units", __name__, url_prefix="/units")
 
@@ -41,25 +42,11 @@ class CorrectionForm(Form):
     position = IntegerField(said(N_("Thứ tự trong danh sách")), [between(0, 9999)], default=0)
 
 
-class NameForm(Form):
-    """Another name from a day on."""
-
-    name = StringField(said(N_("Tên mới")), [needed(), at_most(200)])
-    from_on = DayField(said(N_("Từ ngày")), [needed()])
-
-
 class ParentForm(Form):
     """Another unit above from a day on."""
 
     parent = SelectField(said(N_("Trực thuộc")), coerce=id_or_none)
     from_on = DayField(said(N_("Từ ngày")), [needed()])
-
-
-class EndForm(Form):
-    """The first day without the unit."""
-
-    on = DayField(said(N_("Ngừng hoạt động từ ngày")), [needed()])
-    reason = StringField(said(N_("Lý do, số quyết định")), [needed(), at_most(300)])
 
 
 class KindForm(Form):
@@ -177,11 +164,8 @@ def edit(unit_id: int) -> ResponseReturnValue:
 def _edit_page(unit_id: int, filled: dict[str, Form], status: int) -> ResponseReturnValue:
     today = local_day(now())
     unit = units.unit_page(unit_id, on=today, by=current_actor())
-    above = unit.path[-1][0] if unit.path else None
     answering = [link for link in unit.links if link.valid_to is None]
     forms: dict[str, Form] = {
-        "name": NameForm(None, prefix="name", name=unit.name, from_on=today),
-        "parent": ParentForm(None, prefix="parent", parent=above, from_on=today),
         "link": ParentForm(
             None,
             prefix="link",
@@ -195,57 +179,18 @@ def _edit_page(unit_id: int, filled: dict[str, Form], status: int) -> ResponseRe
             kind=unit.kind_code,
             position=unit.position,
         ),
-        "end": EndForm(None, prefix="end", on=today),
     }
     forms |= filled
     _offer_kinds(forms["correction"].kind, unit.tree)
-    _offer_parents(forms["parent"].parent, unit.tree)
     _offer_parents(forms["link"].parent, "party")
-    return render_template("units/edit.html", unit=unit, forms=forms), status
+    kinds = [(kind, _(name)) for kind, name in KIND_NAMES.items() if kind != "found"]
+    page = render_template("units/edit.html", unit=unit, forms=forms, decision_kinds=kinds)
+    return page, status
 
 
 def _done(unit_id: int, sentence: str) -> ResponseReturnValue:
     flash(sentence, "good")
     return redirect(url_for("units.show", unit_id=unit_id), 303)
-
-
-@bp.post("/<int:unit_id>/names")
-@requires("staff")
-def rename(unit_id: int) -> ResponseReturnValue:
-    """Give another name from a day on."""
-    form = NameForm(prefix="name")
-    if not form.validate() or not attempt(
-        form,
-        lambda: unit_changes.rename_unit(
-            unit_id,
-            name=form.name.data,
-            from_on=form.from_on.data,
-            now=now(),
-            by=current_actor(),
-        ),
-    ):
-        return _edit_page(unit_id, {"name": form}, 422)
-    return _done(unit_id, _("Đã ghi tên mới."))
-
-
-@bp.post("/<int:unit_id>/parents")
-@requires("staff")
-def move(unit_id: int) -> ResponseReturnValue:
-    """Put the unit under another from a day on."""
-    form = ParentForm(prefix="parent")
-    _offer_parents(form.parent)
-    if not form.validate() or not attempt(
-        form,
-        lambda: unit_changes.move_unit(
-            unit_id,
-            parent_id=form.parent.data,
-            from_on=form.from_on.data,
-            now=now(),
-            by=current_actor(),
-        ),
-    ):
-        return _edit_page(unit_id, {"parent": form}, 422)
-    return _done(unit_id, _("Đã ghi đơn vị cấp trên mới."))
 
 
 @bp.post("/<int:unit_id>/links")
@@ -287,25 +232,6 @@ def correct(unit_id: int) -> ResponseReturnValue:
     ):
         return _edit_page(unit_id, {"correction": form}, 422)
     return _done(unit_id, _("Đã sửa đơn vị."))
-
-
-@bp.post("/<int:unit_id>/ending")
-@requires("staff")
-def end(unit_id: int) -> ResponseReturnValue:
-    """End the unit."""
-    form = EndForm(prefix="end")
-    if not form.validate() or not attempt(
-        form,
-        lambda: unit_changes.end_unit(
-            unit_id,
-            on=form.on.data,
-            reason=form.reason.data,
-            now=now(),
-            by=current_actor(),
-        ),
-    ):
-        return _edit_page(unit_id, {"end": form}, 422)
-    return _done(unit_id, _("Đã ghi ngày ngừng hoạt động."))
 
 
 class LetterheadForm(Form):

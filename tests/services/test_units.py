@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from models import AuditEntry, Unit, UnitLink, UnitName, db
-from rules.permissions import SYSTEM
+from rules.permissions import SYSTEM, Actor
 from rules.refusals import Malformed, NotAllowed, NotFound, Refusal
-from services import unit_changes, units
+from rules.unit_changes import Plan, Successor
+from services import unit_changes, unit_decisions, units
 from services.transaction import reading
 from tests.services.test_accounts import actor
 from tests.world import FOUNDED, NOW, TODAY, World, build_world
@@ -75,45 +76,53 @@ def test_the_reporting_unit_is_the_nearest_at_or_above(world: World) -> None:
     }
 
 
+def decide(kind: str, unit_id: int, on: date = MERGED, by: Actor = SYSTEM, **after: Any) -> None:
+    """One unit changed by a confirmed decision."""
+    successors = () if kind == "dissolve" else (Successor(unit_id, **after),)
+    change = unit_decisions.draft_decision(
+        Plan(kind, on, (unit_id,), successors), number="1-QĐ", decided_on=on, now=NOW, by=by
+    )
+    unit_decisions.confirm_decision(change, now=NOW, by=by)
+
+
 def test_the_reporting_unit_is_that_of_the_day(world: World) -> None:
     cell, old, new = (world.units[key].id for key in ("cell-1", "ward-1", "ward-2"))
-    unit_changes.move_unit(cell, parent_id=new, from_on=MERGED, now=NOW, by=SYSTEM)
+    decide("move", cell, parent_id=new)
     assert units.grassroots_of(reading(), [cell], date(2025, 6, 30)) == {cell: old}
     assert units.grassroots_of(reading(), [cell], MERGED) == {cell: new}
 
 
 def test_a_new_name_holds_from_its_day_and_the_old_one_before(world: World) -> None:
     ward = world.units["ward-1"].id
-    unit_changes.rename_unit(
-        ward, name="Đảng bộ phường Tam Thanh", from_on=MERGED, now=NOW, by=SYSTEM
-    )
+    decide("rename", ward, name="Đảng bộ phường Tam Thanh")
     assert names_on(world, "ward-1", date(2025, 6, 30)) == "Đảng bộ phường Một"
     assert names_on(world, "ward-1", MERGED) == "Đảng bộ phường Tam Thanh"
     shown = db.session.get_one(Unit, ward)
     assert (shown.name, shown.fold) == ("Đảng bộ phường Tam Thanh", "dang bo phuong tam thanh")
-    assert db.session.query(AuditEntry).filter_by(action="renamed").count() == 1
+    assert db.session.query(AuditEntry).filter_by(action="confirmed").count() == 1
 
 
-def test_a_name_given_twice_for_one_day_is_a_correction(world: World) -> None:
+def test_a_second_name_for_the_same_day_is_refused(world: World) -> None:
     ward = world.units["ward-1"].id
-    for name in ("Tên sai", "Tên đúng"):
-        unit_changes.rename_unit(ward, name=name, from_on=MERGED, now=NOW, by=SYSTEM)
-    assert db.session.query(UnitName).filter_by(unit_id=ward).count() == 2
-    assert names_on(world, "ward-1", TODAY) == "Tên đúng"
+    decide("rename", ward, name="Tên thứ nhất")
+    with pytest.raises(Refusal):
+        decide("rename", ward, name="Tên thứ hai")
+    db.session.rollback()
+    assert names_on(world, "ward-1", TODAY) == "Tên thứ nhất"
 
 
 def test_a_change_before_the_latest_one_or_before_the_unit_is_refused(world: World) -> None:
     ward = world.units["ward-1"].id
-    unit_changes.rename_unit(ward, name="Mới", from_on=MERGED, now=NOW, by=SYSTEM)
+    decide("rename", ward, name="Mới")
     for day in (date(2024, 1, 1), date(2019, 12, 31)):
         with pytest.raises(Refusal):
-            unit_changes.rename_unit(ward, name="Cũ hơn", from_on=day, now=NOW, by=SYSTEM)
+            decide("rename", ward, day, name="Cũ hơn")
     assert db.session.query(UnitName).filter_by(unit_id=ward).count() == 2
 
 
 def test_a_name_for_a_later_day_is_shown_once_that_day_has_come(world: World) -> None:
     ward = world.units["ward-1"].id
-    unit_changes.rename_unit(ward, name="Sang năm", from_on=date(2027, 1, 1), now=NOW, by=SYSTEM)
+    decide("rename", ward, date(2027, 1, 1), name="Sang năm")
     assert db.session.get_one(Unit, ward).name == "Đảng bộ phường Một"
     later = NOW.replace(year=2027, month=1, day=2)
     assert unit_changes.show_units_of_today(later, now=later) == 1
@@ -132,18 +141,16 @@ def test_a_unit_never_stands_below_itself_nor_under_another_tree_or_a_lower_leve
         ("cell-1", "res-ward-1"),
     ):
         with pytest.raises(Refusal):
-            unit_changes.move_unit(
-                ids[unit], parent_id=ids[parent], from_on=MERGED, now=NOW, by=SYSTEM
-            )
+            decide("move", ids[unit], parent_id=ids[parent])
 
 
-def test_a_unit_with_people_or_units_cannot_end_and_an_empty_one_can(world: World) -> None:
-    end = {"on": MERGED, "reason": "NQ 1246", "now": NOW, "by": SYSTEM}
-    for key in ("ward-1", "cell-1", "group-1"):
+def test_a_unit_with_people_is_not_dissolved_and_an_empty_one_is(world: World) -> None:
+    for key in ("cell-1", "group-1"):
         with pytest.raises(Refusal, match="Còn"):
-            unit_changes.end_unit(world.units[key].id, **end)  # type: ignore[arg-type]
+            decide("dissolve", world.units[key].id)
+        db.session.rollback()
     cell = found(world, valid_from=FOUNDED)
-    unit_changes.end_unit(cell, **end)  # type: ignore[arg-type]
+    decide("dissolve", cell)
     assert "CB9" in codes(units.unit_tree(on=date(2025, 6, 30), by=SYSTEM))
     assert "CB9" not in codes(units.unit_tree(on=MERGED, by=SYSTEM))
     assert units.unit_page(cell, on=TODAY, by=SYSTEM).valid_to == MERGED
@@ -177,15 +184,13 @@ def test_staff_change_units_of_their_own_scope_only(world: World) -> None:
     with pytest.raises(NotFound):
         found(world, by=dung)
     with pytest.raises(NotFound):
-        unit_changes.rename_unit(here, name="Của tôi", from_on=MERGED, now=NOW, by=dung)
+        decide("rename", here, by=dung, name="Của tôi")
     with pytest.raises(NotAllowed):
         found(world, parent_id=None, by=dung)
     with pytest.raises(NotAllowed):
         found(world, by=actor(world, "doc"))
     with pytest.raises(NotFound):
-        unit_changes.move_unit(
-            world.units["cell-3"].id, parent_id=here, from_on=MERGED, now=NOW, by=dung
-        )
+        decide("move", world.units["cell-3"].id, by=dung, parent_id=here)
     assert found(world, parent_id=world.units["ward-2"].id, by=dung)
 
 
@@ -228,7 +233,7 @@ def test_units_are_found_without_marks_and_by_code(world: World) -> None:
 
 def test_the_page_of_a_unit_tells_its_history(world: World) -> None:
     cell, ward = world.units["cell-1"].id, world.units["ward-2"].id
-    unit_changes.move_unit(cell, parent_id=ward, from_on=MERGED, now=NOW, by=SYSTEM)
+    decide("move", cell, parent_id=ward)
     page = units.unit_page(cell, on=TODAY, by=SYSTEM)
     assert [name for _id, name in page.path] == ["Thành uỷ Thử nghiệm", "Đảng bộ phường Hai"]
     assert [fact.valid_to for fact in page.parents] == [MERGED, None]

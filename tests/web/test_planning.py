@@ -133,9 +133,9 @@ def test_the_week_prints_by_day_and_half_day(client: FlaskClient, world: World) 
     coming(world, topic="Buổi sáng")
     coming(world, hour=14, topic="Buổi chiều")
     signed_in(client, world.accounts["doc"])
-    page = client.get(f"/planning/week?on={MONDAY.isoformat()}").text
+    page = client.get(f"/planning/week?on={MONDAY.isoformat()}", follow_redirects=True).text
     assert page.index("Buổi sáng") < page.index("Buổi chiều")
-    assert "Lịch công tác tuần" in page
+    assert "Lịch này thay thư mời họp" in page
 
 
 def test_a_rule_is_previewed_and_ticked_rows_are_made(

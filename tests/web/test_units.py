@@ -39,7 +39,7 @@ def test_a_unit_of_another_ward_is_not_found(an: FlaskClient, world: World) -> N
         assert an.get(f"/units/{world.units['cell-3'].id}{path}").status_code == 404
 
 
-def test_a_unit_is_founded_renamed_moved_and_ended_through_the_forms(
+def test_a_unit_is_founded_by_the_form_and_changed_by_decisions_alone(
     an: FlaskClient, world: World
 ) -> None:
     ward = world.units["ward-1"].id
@@ -47,24 +47,16 @@ def test_a_unit_is_founded_renamed_moved_and_ended_through_the_forms(
     made = an.post("/units", data=form | {"valid_from": "2025-07-01", "position": "0"})
     assert made.status_code == 303
     page = made.location
-    named = an.post(
-        f"{page}/names", data={"name-name": "Chi bộ Chín", "name-from_on": "01/09/2025"}
-    )
-    assert named.status_code == 303
-    assert "Chi bộ Chín" in an.get(page).text
-    gone = an.post(f"{page}/ending", data={"end-on": "2026-01-01", "end-reason": "QĐ 12"})
-    assert gone.status_code == 303
-    assert "Ngừng hoạt động từ ngày 01/01/2026" in an.get(page).text
+    shown = an.get(f"{page}/edit").text
+    for kind in ("rename", "move", "merge", "split", "dissolve"):
+        assert f"/unit-decisions/{kind}/new/" in shown
+    for path in ("names", "parents", "ending"):
+        assert an.post(f"{page}/{path}", data={"name-name": "Khác"}).status_code == 404
 
 
 @pytest.mark.parametrize(
     ("path", "form", "said"),
     [
-        ("/names", {"name-name": "", "name-from_on": "2025-07-01"}, "Hãy điền ô này."),
-        ("/names", {"name-name": "Tên", "name-from_on": "31/02/2025"}, "Ngày chưa đúng"),
-        ("/names", {"name-name": "Tên", "name-from_on": "2019-07-01"}, "nằm ngoài thời gian"),
-        ("/parents", {"parent-parent": "77777", "parent-from_on": "2025-07-01"}, "danh sách"),
-        ("/ending", {"end-on": "2025-07-01", "end-reason": "QĐ"}, "Còn 3 đảng viên"),
         ("/corrections", {"correction-kind": "cell", "correction-code": "CB2"}, "đã dùng"),
     ],
 )
@@ -87,7 +79,7 @@ def test_readers_look_and_do_not_change(client: FlaskClient, world: World) -> No
     unit_id = world.units["cell-3"].id
     assert doc.get(f"/units/{unit_id}").status_code == 200
     assert doc.get(f"/units/{unit_id}/edit").status_code == 403
-    assert doc.post(f"/units/{unit_id}/names", data={}).status_code == 403
+    assert doc.post(f"/units/{unit_id}/corrections", data={}).status_code == 403
 
 
 def test_only_the_administrator_edits_the_levels(client: FlaskClient, world: World) -> None:
