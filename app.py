@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import flask_babel
 from flask import Flask, g, request, session, url_for
@@ -54,6 +55,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.entrance.init_app(app)
     _connect(app)
     _dress_templates(app)
+    _speak(app)
     web.errors.init_app(app)
     web.identity.init_app(app)
     web.monitoring.init_app(app)
@@ -177,6 +179,23 @@ def _language() -> str:
     """The language chosen on this browser, else the account's, else Vietnamese."""
     chosen = session.get("language") if request else None
     return chosen if chosen in ("vi", "en") else web.identity.current_actor().language or "vi"
+
+
+def _speak(app: Flask) -> None:
+    """Let templates ask once a page, not once a sentence, which catalogue it is in."""
+
+    def translations() -> Any:
+        if "translations" not in g:
+            g.translations = flask_babel.get_translations()
+        return g.translations
+
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the i18n extension
+        gettext=lambda text: translations().ugettext(text),
+        ngettext=lambda one, many, n: translations().ungettext(one, many, n),
+        newstyle=True,
+        pgettext=lambda context, text: translations().upgettext(context, text),
+        npgettext=lambda context, one, many, n: translations().unpgettext(context, one, many, n),
+    )
 
 
 def _dress_templates(app: Flask) -> None:

@@ -376,8 +376,11 @@ _STEPS = {
 
 def standing_marks(marks: Iterable[Mark]) -> list[Mark]:
     """The marks that nobody took back; a mark that only takes back is not among them."""
-    newest_first = sorted(marks, key=lambda mark: mark.received_at, reverse=True)
-    facts = {mark.id: mark for mark in newest_first}
+    facts: dict[str, Mark] = {}
+    for mark in marks:
+        kept = facts.get(mark.id)
+        if kept is None or mark.received_at < kept.received_at:
+            facts[mark.id] = mark
     annulled = {mark.annuls for mark in facts.values()}
     return [
         mark for mark in facts.values() if mark.id not in annulled and mark.status != Status.NONE

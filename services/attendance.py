@@ -64,6 +64,7 @@ from services.transaction import reading, remembered, writing, writing_in_lane
 TAKERS = ("staff", "instructor")
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
+_STATUS_CALLED = {one.value: one for one in Status}
 
 # The statements of every tap, made once and over plain tables: building them anew for each batch
 # costs more processor time than the database needs to answer them.
@@ -538,7 +539,7 @@ def _fact(row: tuple[Any, ...], meeting_id: int) -> Fact:
     return Fact(
         id=own,
         subject=subject if at == meeting_id else f"{at}/{subject}",
-        status=Status(status),
+        status=_STATUS_CALLED[status],
         tapped_at=tapped_at,
         received_at=received_at,
         device=device,
@@ -614,7 +615,7 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
     lines, names = lines_of(session, meeting, marked)
     standing = {row[0]: (row[1], row[2]) for row in marked}
     doubtful = _several_standing(session, meeting.id)
-    statuses = {subject: Status(status) for subject, (status, _) in standing.items()}
+    statuses = {subject: _STATUS_CALLED[status] for subject, (status, _) in standing.items()}
     counts = count_register([line.subject for line in lines], statuses).as_json()
     return _head(meeting, now) | {
         "counts": counts | _head_totals(meeting),
