@@ -315,7 +315,7 @@ def run(environment: dict[str, str], *command: str) -> str:
 
 def wait_for(port: int) -> None:
     """Wait until the server answers."""
-    for _ in range(200):
+    for _ in range(900):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/sign-in")
