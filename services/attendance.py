@@ -1,108 +1,60 @@
 """The register of a meeting: marks written as facts, and what they add up to for the reader."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, inspect, select, update
+from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models import (
-    Account,
     AuditEntry,
-    HeadCount,
-    Mark,
     Meeting,
-    MeetingLink,
     RegisterLine,
     WalkIn,
 )
 from rules.attendance import (
     ATTENDING,
-    NOT_MARKED,
     BadMark,
     MarkCandidate,
     MeetingWindow,
     RegisterState,
     Status,
     Verdict,
-    count_register,
     deciding_mark,
     is_contradicted,
     parse_marks,
-    standing_marks,
     state_after_mark,
     verdict,
 )
 from rules.attendance import Mark as Fact
-from rules.days import LOCAL, local_day
-from rules.heads import total_heads
+from rules.days import local_day
 from rules.permissions import SYSTEM, Actor
 from rules.refusals import N_, NotAllowed, NotFound, Refusal
 from services import audit
 from services.access import meeting_for
+from services.attendance_ledger import MARK, facts_by_id, ledger_of, stamps_of
 from services.attendance_roll import (
-    Line,
     UnitOfDay,
     expected_among,
-    lines_of,
-    marked_lines,
     walk_ins_among,
 )
 from services.attendance_seal import MARKED, outrun
+from services.attendance_shown import TAKERS, brief_register, full_register, heads_by_label
 from services.coverage import TAKES_PLACE, refresh_subjects
-from services.meeting_links import TAKER
 from services.prepared import Listed, Prepared
 from services.settings import setting_number
-from services.transaction import reading, remembered, writing, writing_in_lane
+from services.transaction import reading, writing, writing_in_lane
 
-TAKERS = ("staff", "instructor")
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
-_STATUS_CALLED = {one.value: one for one in Status}
-
-# The statements of every tap, made once and over plain tables: building them anew for each batch
-# costs more processor time than the database needs to answer them.
-_MARK: Any = inspect(Mark).local_table
 _LINE: Any = inspect(RegisterLine).local_table
-_STAMP_NAMES = ("person_id", "household_id", "walk_in_id", "unit_id")
-_FACT_NAMES = ("id", "meeting_id", "subject", "status", "annuls_id", "tapped_at", "corrected_at")
-_FACT = select(*(_MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device")))
-_AT_MEETING = _MARK.c.meeting_id == bindparam("meeting")
-_FACTS = Prepared(lambda _: _FACT.where(_AT_MEETING))
-_FACTS_OF = Listed(lambda subjects: _FACT.where(_AT_MEETING, _MARK.c.subject.in_(subjects)))
-_FACTS_BY_ID = Listed(lambda ids: _FACT.where(_MARK.c.id.in_(ids)))
-_STAMP = select(_MARK.c.id, *(_MARK.c[name] for name in _STAMP_NAMES))
-_STAMPS_BY_ID = Listed(lambda ids: _STAMP.where(_MARK.c.id.in_(ids)))
-_MARKER = (
-    select(_MARK.c.id, Account.name, MeetingLink.label)
-    .outerjoin(Account, Account.id == _MARK.c.marked_by_id)
-    .outerjoin(MeetingLink, MeetingLink.id == _MARK.c.link_id)
-)
-_MARKERS = Listed(lambda ids: _MARKER.where(_MARK.c.id.in_(ids)))
-_INSERT_MARKS = Prepared(lambda _: insert(_MARK).inline(), _MARK.c.keys())
-_TAKEN_BACK = _MARK.alias()
-_SEVERAL = Prepared(
-    lambda _: (
-        select(_MARK.c.subject)
-        .outerjoin(
-            _TAKEN_BACK,
-            and_(
-                _TAKEN_BACK.c.meeting_id == _MARK.c.meeting_id,
-                _TAKEN_BACK.c.subject == _MARK.c.subject,
-                _TAKEN_BACK.c.annuls_id == _MARK.c.id,
-            ),
-        )
-        .where(_AT_MEETING, _MARK.c.status != Status.NONE.value, _TAKEN_BACK.c.id.is_(None))
-        .group_by(_MARK.c.subject)
-        .having(func.count() > 1)
-    )
-)
+_INSERT_MARKS = Prepared(lambda _: insert(MARK).inline(), MARK.c.keys())
 _COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
 _ASKED = (
@@ -180,7 +132,7 @@ def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> i
         meeting = meeting_to_write(session, by, meeting_id, now)
         wrong = _differences(session, meeting_id)
         if wrong:
-            _write_lines(session, meeting, wrong, _ledger(session, meeting_id, None), {})
+            _write_lines(session, meeting, wrong, ledger_of(session, meeting_id, None), {})
         recount(session, meeting)
         if meeting.campaign_id is not None and wrong:
             session.flush()
@@ -254,20 +206,6 @@ def recount(session: Session, meeting: Meeting) -> None:
     meeting.visits_count = meeting.present_count + meeting.heads_count
 
 
-def heads_by_label(session: Session, meeting_id: int) -> dict[str, int]:
-    """The heads under each label as they stand now."""
-    rows = session.execute(
-        select(
-            HeadCount.label,
-            HeadCount.heads,
-            HeadCount.counted_at,
-            HeadCount.received_at,
-            HeadCount.id,
-        ).where(HeadCount.meeting_id == meeting_id)
-    )
-    return total_heads((label, heads, min(at, got), one) for label, heads, at, got, one in rows)
-
-
 def _meeting_row(session: Session, by: Actor, meeting_id: int, now: datetime) -> Any:
     """The meeting's columns alone, locked: all that a tap asks of it, without the ORM's object."""
     if by.meeting_id == meeting_id:
@@ -339,15 +277,15 @@ def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bo
     here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
     roll = expected_among(session, meeting, subjects)
     roll |= {one: UnitOfDay(None, walk_in_id=one[2:]) for one in here}
-    ledger = _ledger(session, meeting.id, subjects)
+    ledger = ledger_of(session, meeting.id, subjects)
     known = {fact.id: fact for marks in ledger.values() for fact in marks}
     off_the_list = {one: marks[0].id for one, marks in ledger.items() if one not in roll}
-    stamps = _stamps(session, list(off_the_list.values()))
+    stamps = stamps_of(session, list(off_the_list.values()))
     roll |= {one: UnitOfDay(**stamps[mark]) for one, mark in off_the_list.items()}
     wanted = {fact.annuls for fact in facts if fact.annuls} - {fact.id for fact in facts}
     if is_careful:
         wanted |= {fact.id for fact in facts}
-    known |= _facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
+    known |= facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
     return _Batch(
         meeting=meeting,
         window=window_of(session, meeting),
@@ -479,7 +417,7 @@ def _write_lines(
     wanted = sorted(subjects)
     deciding = {one: deciding_mark(ledger.get(one, ())) for one in wanted}
     ids = [mark.id for mark in deciding.values() if mark]
-    stamps = stamps | _stamps(session, [one for one in ids if one not in stamps])
+    stamps = stamps | stamps_of(session, [one for one in ids if one not in stamps])
     gone = [one for one, mark in deciding.items() if mark is None]
     _DELETE_LINES.run(session, gone, meeting=meeting.id)
     rows = [
@@ -495,12 +433,6 @@ def _write_lines(
     ]
     if rows:
         _PUT_LINES.run(session, rows)
-
-
-def _stamps(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Whom each mark is about and the unit it was stamped with."""
-    rows = _STAMPS_BY_ID.rows(session, ids)
-    return {row[0]: dict(zip(_STAMP_NAMES, row[1:], strict=True)) for row in rows}
 
 
 def _log(
@@ -533,41 +465,8 @@ def _status(marks: Sequence[Fact]) -> Status | None:
     return mark.status if mark else None
 
 
-def _fact(row: tuple[Any, ...], meeting_id: int) -> Fact:
-    """A stored mark as the rules know it; one of another meeting never looks like one of this."""
-    own, at, subject, status, annuls, tapped_at, corrected_at, received_at, device = row
-    return Fact(
-        id=own,
-        subject=subject if at == meeting_id else f"{at}/{subject}",
-        status=_STATUS_CALLED[status],
-        tapped_at=tapped_at,
-        received_at=received_at,
-        device=device,
-        annuls=annuls,
-        corrected_at=corrected_at,
-    )
-
-
-def _ledger(
-    session: Session, meeting_id: int, subjects: set[str] | None
-) -> defaultdict[str, list[Fact]]:
-    """All marks of these subjects (of everybody when None) at the meeting."""
-    found: defaultdict[str, list[Fact]] = defaultdict(list)
-    if subjects is None:
-        rows = _FACTS.rows(session, meeting=meeting_id)
-    else:
-        rows = _FACTS_OF.rows(session, sorted(subjects), meeting=meeting_id)
-    for row in rows:
-        found[row[2]].append(_fact(row, meeting_id))
-    return found
-
-
-def _facts_by_id(session: Session, meeting_id: int, ids: list[str]) -> dict[str, Fact]:
-    return {row[0]: _fact(row, meeting_id) for row in _FACTS_BY_ID.rows(session, ids)}
-
-
 def _differences(session: Session, meeting_id: int) -> list[str]:
-    ledger = _ledger(session, meeting_id, None)
+    ledger = ledger_of(session, meeting_id, None)
     decided = {one: deciding_mark(marks) for one, marks in ledger.items()}
     truth = {one: (mark.status.value, mark.id) for one, mark in decided.items() if mark}
     kept = {
@@ -579,146 +478,3 @@ def _differences(session: Session, meeting_id: int) -> list[str]:
         )
     }
     return sorted(one for one in truth.keys() | kept.keys() if truth.get(one) != kept.get(one))
-
-
-def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
-    """The whole register as the contract's JSON: subjects in their order, counts, version."""
-    session = reading()
-    meeting = meeting_to_read(session, by, meeting_id, now)
-    return full_register(session, meeting, now)
-
-
-def register_if_newer(
-    meeting_id: int, version: int, *, now: datetime, by: Actor
-) -> dict[str, Any] | None:
-    """The register when it is not the one the phone has already, else None."""
-    session = reading()
-    meeting = meeting_to_read(session, by, meeting_id, now)
-    return None if meeting.register_version == version else full_register(session, meeting, now)
-
-
-def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime) -> Meeting:
-    """The meeting whose register the actor may see; those who only read see figures, not names."""
-    if by.meeting_id is None and not by.has_any(*TAKERS):
-        raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
-    day = local_day(now)
-    return remembered(
-        session,
-        ("register to read", by, meeting_id, day),
-        lambda: meeting_for(session, by, meeting_id, day, *TAKERS),
-    )
-
-
-def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
-    """Everything the page shows of a register."""
-    marked = marked_lines(session, meeting.id)
-    lines, names = lines_of(session, meeting, marked)
-    standing = {row[0]: (row[1], row[2]) for row in marked}
-    doubtful = _several_standing(session, meeting.id)
-    statuses = {subject: _STATUS_CALLED[status] for subject, (status, _) in standing.items()}
-    counts = count_register([line.subject for line in lines], statuses).as_json()
-    return _head(meeting, now) | {
-        "counts": counts | _head_totals(meeting),
-        "groups": [{"id": unit, "name": name} for unit, name in names.items()],
-        "heads": heads_by_label(session, meeting.id),
-        "subjects": [
-            _subject_json(line, names, standing.get(line.subject), doubtful) for line in lines
-        ],
-    }
-
-
-def brief_register(meeting: Meeting, now: datetime) -> dict[str, Any]:
-    """The register's state and totals alone, for a phone that keeps the names itself."""
-    counts = {"attended": meeting.present_count} | _head_totals(meeting)
-    return _head(meeting, now) | {"counts": counts}
-
-
-def _head(meeting: Meeting, now: datetime) -> dict[str, Any]:
-    return {
-        "meeting": meeting.id,
-        "topic": meeting.topic,
-        "kind": meeting.kind,
-        "counting": meeting.counting,
-        "starts_at": _rfc3339(meeting.starts_at),
-        "ends_at": _rfc3339(meeting.ends_at),
-        "meeting_state": meeting.state,
-        "state": meeting.register_state,
-        "version": meeting.register_version,
-        "server_time": _rfc3339(now),
-    }
-
-
-def _head_totals(meeting: Meeting) -> dict[str, int]:
-    return {"heads": meeting.heads_count, "visits": meeting.visits_count}
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(LOCAL).isoformat(timespec="seconds")
-
-
-def _subject_json(
-    line: Line,
-    names: dict[int, str],
-    standing: tuple[str, str] | None,
-    doubtful: dict[str, "_Standing"],
-) -> dict[str, Any]:
-    """One line; `standing` is its status and the mark that decides it, if anybody made one."""
-    subject, name, group, birth_year, unit = line
-    shown: dict[str, Any] = {
-        "subject": subject,
-        "name": name,
-        "unit": unit or names.get(group or 0, ""),
-        "status": standing[0] if standing else NOT_MARKED,
-    }
-    if group is not None:
-        shown["group"] = group
-    if birth_year is not None:
-        shown["birth_year"] = birth_year
-    if standing:
-        shown["mark"] = standing[1]
-    if subject in doubtful:
-        shown["others"] = [mark.id for mark in doubtful[subject].marks]
-        if doubtful[subject].said:
-            shown["said"] = doubtful[subject].said
-    return shown
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """The marks of one subject that nobody took back; `said` by whom, when they disagree."""
-
-    marks: list[Fact]
-    said: list[dict[str, str]]
-
-
-def _several_standing(session: Session, meeting_id: int) -> dict[str, _Standing]:
-    """The subjects of which several marks stand; those that differ are for somebody to settle."""
-    subjects = {row[0] for row in _SEVERAL.rows(session, meeting=meeting_id)}
-    ledger = _ledger(session, meeting_id, subjects) if subjects else {}
-    standing = {one: standing_marks(marks) for one, marks in ledger.items()}
-    several = {one: marks for one, marks in standing.items() if len(marks) > 1}
-    differing = {one for one, marks in several.items() if is_contradicted(marks)}
-    names = _markers(session, [mark.id for one in differing for mark in several[one]])
-    return {
-        one: _Standing(marks, _said(marks, names) if one in differing else [])
-        for one, marks in several.items()
-    }
-
-
-def _said(marks: list[Fact], names: dict[str, str]) -> list[dict[str, str]]:
-    """Each differing mark with who said so and when, the one that is shown first."""
-    newest_first = sorted(marks, key=lambda mark: (mark.counted_at, mark.id), reverse=True)
-    return [
-        {
-            "mark": mark.id,
-            "status": mark.status.value,
-            "by": names.get(mark.id, ""),
-            "at": _rfc3339(mark.counted_at),
-        }
-        for mark in newest_first
-    ]
-
-
-def _markers(session: Session, ids: list[str]) -> dict[str, str]:
-    """Who made each mark: the account's name, or the label of the link."""
-    return {row[0]: row[1] or row[2] or TAKER for row in _MARKERS.rows(session, ids)}

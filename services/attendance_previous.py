@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from models import Meeting, RegisterLine
 from rules.permissions import Actor
-from services.attendance import meeting_to_read
+from services.attendance_shown import meeting_to_read
 from services.transaction import reading
 
 TAKES_PLACE = ("published", "held")

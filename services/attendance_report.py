@@ -7,7 +7,7 @@ from rules.attendance import GroupCount, Status
 from rules.attendance_report import Tally
 from rules.attendance_report import share_text as text_of
 from rules.permissions import Actor
-from services.attendance import meeting_to_read, register
+from services.attendance_shown import meeting_to_read, register
 from services.transaction import reading
 
 

@@ -42,17 +42,10 @@ from rules.refusals import N_, Malformed, NotAllowed, NotFound, Refusal
 from rules.text import clean, fold, matches
 from services import audit
 from services.access import meetings_visible_to, subtree
-from services.attendance import (
-    TAKERS,
-    brief_register,
-    heads_by_label,
-    meeting_to_read,
-    meeting_to_write,
-    recount,
-    window_of,
-)
+from services.attendance import meeting_to_write, recount, window_of
 from services.attendance_roll import expected_among
 from services.attendance_seal import SEALING, ledger_seal
+from services.attendance_shown import TAKERS, brief_register, heads_by_label, meeting_to_read
 from services.meeting_links import TAKER
 from services.settings import setting_number
 from services.transaction import reading, writing

@@ -17,8 +17,9 @@ from rules.permissions import Actor
 from rules.refusals import N_, Malformed, Refusal
 from services import audit
 from services.access import subtree
-from services.attendance import meeting_to_read, meeting_to_write, window_of
+from services.attendance import meeting_to_write, window_of
 from services.attendance_roll import residential_units
+from services.attendance_shown import meeting_to_read
 from services.transaction import reading, writing
 from services.units import unit_names_on
 

@@ -32,14 +32,9 @@ from rules.signing import sign, unsign
 from rules.text import clean, split_full_name
 from services import audit
 from services.attempts import Limit, count_attempt, forget_attempts, network_of
-from services.attendance import (
-    DEVICE_LENGTH,
-    meeting_to_read,
-    meeting_to_write,
-    record_marks,
-    window_of,
-)
+from services.attendance import DEVICE_LENGTH, meeting_to_write, record_marks, window_of
 from services.attendance_roll import expected_among
+from services.attendance_shown import meeting_to_read
 from services.office import office
 from services.tokens import token_hash
 from services.transaction import reading, writing

@@ -16,8 +16,9 @@ from rules.paper import Typed, paper_changes, sheet_code, signature_columns, spa
 from rules.permissions import Actor
 from rules.refusals import Refusal
 from rules.text import clean
-from services.attendance import meeting_to_read, record_marks, register
+from services.attendance import record_marks
 from services.attendance_roll import lines_of
+from services.attendance_shown import meeting_to_read, register
 from services.transaction import reading
 from services.units import unit_names_on
 

@@ -13,7 +13,7 @@ from rules.days import instant, local_day
 from rules.permissions import Actor
 from rules.quick_report import PlaceCount, QuickReport
 from services.access import meeting_for, meetings_visible_to
-from services.attendance import heads_by_label
+from services.attendance_shown import heads_by_label
 from services.transaction import reading
 
 SHOWN = ("published", "held")

@@ -25,7 +25,7 @@ from rules.attendance import NOT_MARKED, Status, Verdict
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, Refusal
 from rules.text import clean
-from services import attendance, attendance_states
+from services import attendance, attendance_shown, attendance_states
 from services.attendance_previous import previous_statuses
 from services.attendance_tally import group_tallies, record_tallies
 from services.meeting_links import actor_of_link
@@ -97,8 +97,8 @@ def register(meeting_id: int) -> ResponseReturnValue:
     actor = door_of(meeting_id)
     version = request.args.get("version", type=int)
     if version is None:
-        return jsonify(ok=True, **attendance.register(meeting_id, now=now(), by=actor))
-    found = attendance.register_if_newer(meeting_id, version, now=now(), by=actor)
+        return jsonify(ok=True, **attendance_shown.register(meeting_id, now=now(), by=actor))
+    found = attendance_shown.register_if_newer(meeting_id, version, now=now(), by=actor)
     if found is None:
         return jsonify(ok=True, meeting=meeting_id, version=version, unchanged=True)
     return jsonify(ok=True, **found)
@@ -160,7 +160,7 @@ def add_guest(meeting_id: int) -> ResponseReturnValue:
     if not isinstance(person, int) or isinstance(person, bool) or not 0 < person < 2**31:
         raise Malformed(N_("Hãy chọn một người trong danh sách tìm được."))
     subject = attendance_states.add_guest(meeting_id, person, now=now(), by=actor)
-    found = attendance.register(meeting_id, now=now(), by=actor)
+    found = attendance_shown.register(meeting_id, now=now(), by=actor)
     return jsonify(ok=True, subject=subject, register=found)
 
 
@@ -180,7 +180,7 @@ def save(meeting_id: int) -> ResponseReturnValue:
     """Write down what the plain form says differently from the register it was made from."""
     if (stop := page_door(meeting_id)) is not None:
         return stop
-    found = attendance.register(meeting_id, now=now(), by=current_actor())
+    found = attendance_shown.register(meeting_id, now=now(), by=current_actor())
     if request.form.get("version", type=int) != found["version"]:
         flash(_("Sổ vừa có người khác ghi thêm. Hãy xem lại rồi lưu lần nữa."), "warn")
         return redirect(url_for("attendance.edit", meeting_id=meeting_id), 303)
@@ -267,7 +267,7 @@ def history(meeting_id: int) -> ResponseReturnValue:
 def _page(meeting_id: int) -> dict[str, Any]:
     by = current_actor()
     return {
-        "register": attendance.register(meeting_id, now=now(), by=by),
+        "register": attendance_shown.register(meeting_id, now=now(), by=by),
         "place": attendance_states.meeting_place(meeting_id, now=now(), by=by),
         "rights": attendance_states.rights(meeting_id, now=now(), by=by),
         "by_link": by.meeting_id is not None,

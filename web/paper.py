@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from rules.paper import CHOICES, Typed, meeting_of_code
-from services import attendance, attendance_states, paper
+from services import attendance_shown, attendance_states, paper
 from web.attendance import device_of, page_door
 from web.errors import sentence_of
 from web.identity import current_actor, now
@@ -71,7 +71,7 @@ def _page(meeting_id: int) -> str:
     by = current_actor()
     return render_template(
         "paper/edit.html",
-        register=attendance.register(meeting_id, now=now(), by=by),
+        register=attendance_shown.register(meeting_id, now=now(), by=by),
         place=attendance_states.meeting_place(meeting_id, now=now(), by=by),
         choices=CHOICES,
         guest_rows=GUEST_ROWS,

@@ -14,7 +14,7 @@ from rules.attendance import Mark as Fact
 from rules.attendance import Status, current_statuses
 from rules.permissions import Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound
-from services import attendance, attendance_states
+from services import attendance, attendance_shown, attendance_states
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.world import NOW, TODAY, World, add_meeting, build_world
 
@@ -228,13 +228,13 @@ def test_invited_people_are_the_register_and_removed_ones_are_not(world):
             )
         )
     handle.session.commit()
-    shown = attendance.register(meeting.id, now=AT, by=staff(world))
+    shown = attendance_shown.register(meeting.id, now=AT, by=staff(world))
     assert list(statuses(shown)) == [person(world, "hien")]
 
 
 def test_names_stand_by_given_name_within_their_cell(world):
     meeting = add_meeting(world, invite=("ward-1",))
-    shown = attendance.register(meeting.id, now=AT, by=staff(world))
+    shown = attendance_shown.register(meeting.id, now=AT, by=staff(world))
     assert [one["name"] for one in shown["subjects"]] == [
         "Vũ Ánh",
         "Đỗ Thị Kim Chi",
@@ -313,14 +313,14 @@ def test_another_wards_staff_finds_no_such_register(world):
     with pytest.raises(NotFound):
         send(meeting, mark(person(world, "hien")), by=dung)
     with pytest.raises(NotFound):
-        attendance.register(meeting.id, now=AT, by=dung)
+        attendance_shown.register(meeting.id, now=AT, by=dung)
 
 
 def test_a_reader_sees_figures_but_no_names(world):
     meeting = add_meeting(world)
     reader = Actor("Đọc", 5, (Grant("reader"),))
     with pytest.raises(NotAllowed):
-        attendance.register(meeting.id, now=AT, by=reader)
+        attendance_shown.register(meeting.id, now=AT, by=reader)
 
 
 def test_a_link_reaches_its_own_meeting_only(world):
@@ -453,6 +453,6 @@ def test_any_order_and_any_replay_of_batches_gives_the_register_of_the_rule(worl
         for one in map(body, marks)
     ]
     expected = {subject: status.value for subject, status in current_statuses(facts).items()}
-    shown = statuses(attendance.register(meeting.id, now=AT, by=staff(world)))
+    shown = statuses(attendance_shown.register(meeting.id, now=AT, by=staff(world)))
     assert {one: status for one, status in shown.items() if status != "not_marked"} == expected
     assert attendance.register_differences(meeting.id) == []

@@ -10,7 +10,7 @@ from models import AuditEntry, Invitation, Mark
 from models import db as handle
 from rules.permissions import Actor, Grant
 from rules.refusals import NotAllowed, NotFound, Refusal
-from services import attendance, attendance_states
+from services import attendance, attendance_shown, attendance_states
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.world import NOW, World, add_meeting, build_world
 
@@ -168,7 +168,7 @@ def test_somebody_taken_off_the_list_keeps_the_mark_and_can_be_corrected(world, 
     body = marks(world, "dat", status="late", at=later)
     done = attendance.record_marks(meeting.id, body, now=later, by=an)
     assert [verdict.kind for _, verdict in done.verdicts] == ["stored"]
-    shown = attendance.register(meeting.id, now=AT, by=an)
+    shown = attendance_shown.register(meeting.id, now=AT, by=an)
     line = next(one for one in shown["subjects"] if one["subject"] == subject)
     assert (line["status"], line["unit"]) == ("late", "Chi bộ 2")
 

@@ -10,7 +10,7 @@ from models import db as handle
 from rules.paper import Typed, meeting_of_code
 from rules.permissions import Actor, Grant
 from rules.refusals import NotAllowed, NotFound
-from services import attendance, paper
+from services import attendance, attendance_shown, paper
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.services.test_attendance import mark, person
 from tests.world import NOW, World, add_meeting, add_person, build_world
@@ -48,7 +48,7 @@ def test_the_sheet_has_the_phones_order_and_running_numbers(world, an):
     meeting = add_meeting(world, invite=("cell-1", "cell-2"))
     sheet = paper.paper_sheet(meeting.id, now=NOW, by=an)
     rows = [(group.name, line.number, line.name) for group in sheet.groups for line in group.lines]
-    register = attendance.register(meeting.id, now=NOW, by=an)["subjects"]
+    register = attendance_shown.register(meeting.id, now=NOW, by=an)["subjects"]
     assert [name for _, _, name in rows] == [one["name"] for one in register]
     assert [number for _, number, _ in rows] == list(range(1, 6))
     assert [group.name for group in sheet.groups] == ["Chi bộ 1", "Chi bộ 2"]
@@ -67,7 +67,7 @@ def test_what_is_typed_is_kept_as_paper_by_the_one_who_typed_it_at_that_time(wor
     assert {one.source for one in found} == {"paper"}
     assert {one.marked_by_id for one in found} == {an.account_id}
     assert {one.tapped_at for one in found} == {one.received_at for one in found} == {LATER}
-    counts = attendance.register(meeting.id, now=LATER, by=an)["counts"]
+    counts = attendance_shown.register(meeting.id, now=LATER, by=an)["counts"]
     assert (counts["present"], counts["excused"], counts["not_marked"]) == (1, 1, 1)
 
 

@@ -1,0 +1,204 @@
+"""The register as a phone and a page are shown it: subjects in their order, counts, and doubts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from models import Account, HeadCount, Meeting, MeetingLink
+from rules.attendance import NOT_MARKED, Status, count_register, is_contradicted, standing_marks
+from rules.attendance import Mark as Fact
+from rules.days import LOCAL, local_day
+from rules.heads import total_heads
+from rules.permissions import Actor
+from rules.refusals import N_, NotAllowed
+from services.access import meeting_for
+from services.attendance_ledger import AT_MEETING, MARK, STATUS_CALLED, ledger_of
+from services.attendance_roll import Line, lines_of, marked_lines
+from services.meeting_links import TAKER
+from services.prepared import Listed, Prepared
+from services.transaction import reading, remembered
+
+TAKERS = ("staff", "instructor")
+_MARKER = (
+    select(MARK.c.id, Account.name, MeetingLink.label)
+    .outerjoin(Account, Account.id == MARK.c.marked_by_id)
+    .outerjoin(MeetingLink, MeetingLink.id == MARK.c.link_id)
+)
+_MARKERS = Listed(lambda ids: _MARKER.where(MARK.c.id.in_(ids)))
+_TAKEN_BACK = MARK.alias()
+_SEVERAL = Prepared(
+    lambda _: (
+        select(MARK.c.subject)
+        .outerjoin(
+            _TAKEN_BACK,
+            and_(
+                _TAKEN_BACK.c.meeting_id == MARK.c.meeting_id,
+                _TAKEN_BACK.c.subject == MARK.c.subject,
+                _TAKEN_BACK.c.annuls_id == MARK.c.id,
+            ),
+        )
+        .where(AT_MEETING, MARK.c.status != Status.NONE.value, _TAKEN_BACK.c.id.is_(None))
+        .group_by(MARK.c.subject)
+        .having(func.count() > 1)
+    )
+)
+
+
+def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
+    """The whole register as the contract's JSON: subjects in their order, counts, version."""
+    session = reading()
+    meeting = meeting_to_read(session, by, meeting_id, now)
+    return full_register(session, meeting, now)
+
+
+def register_if_newer(
+    meeting_id: int, version: int, *, now: datetime, by: Actor
+) -> dict[str, Any] | None:
+    """The register when it is not the one the phone has already, else None."""
+    session = reading()
+    meeting = meeting_to_read(session, by, meeting_id, now)
+    return None if meeting.register_version == version else full_register(session, meeting, now)
+
+
+def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime) -> Meeting:
+    """The meeting whose register the actor may see; those who only read see figures, not names."""
+    if by.meeting_id is None and not by.has_any(*TAKERS):
+        raise NotAllowed(N_("Bạn chỉ được xem số liệu. Hãy báo người phụ trách buổi điểm danh."))
+    day = local_day(now)
+    return remembered(
+        session,
+        ("register to read", by, meeting_id, day),
+        lambda: meeting_for(session, by, meeting_id, day, *TAKERS),
+    )
+
+
+def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
+    """Everything the page shows of a register."""
+    marked = marked_lines(session, meeting.id)
+    lines, names = lines_of(session, meeting, marked)
+    standing = {row[0]: (row[1], row[2]) for row in marked}
+    doubtful = _several_standing(session, meeting.id)
+    statuses = {subject: STATUS_CALLED[status] for subject, (status, _) in standing.items()}
+    counts = count_register([line.subject for line in lines], statuses).as_json()
+    return _head(meeting, now) | {
+        "counts": counts | _head_totals(meeting),
+        "groups": [{"id": unit, "name": name} for unit, name in names.items()],
+        "heads": heads_by_label(session, meeting.id),
+        "subjects": [
+            _subject_json(line, names, standing.get(line.subject), doubtful) for line in lines
+        ],
+    }
+
+
+def brief_register(meeting: Meeting, now: datetime) -> dict[str, Any]:
+    """The register's state and totals alone, for a phone that keeps the names itself."""
+    counts = {"attended": meeting.present_count} | _head_totals(meeting)
+    return _head(meeting, now) | {"counts": counts}
+
+
+def heads_by_label(session: Session, meeting_id: int) -> dict[str, int]:
+    """The heads under each label as they stand now."""
+    rows = session.execute(
+        select(
+            HeadCount.label,
+            HeadCount.heads,
+            HeadCount.counted_at,
+            HeadCount.received_at,
+            HeadCount.id,
+        ).where(HeadCount.meeting_id == meeting_id)
+    )
+    return total_heads((label, heads, min(at, got), one) for label, heads, at, got, one in rows)
+
+
+def _head(meeting: Meeting, now: datetime) -> dict[str, Any]:
+    return {
+        "meeting": meeting.id,
+        "topic": meeting.topic,
+        "kind": meeting.kind,
+        "counting": meeting.counting,
+        "starts_at": _rfc3339(meeting.starts_at),
+        "ends_at": _rfc3339(meeting.ends_at),
+        "meeting_state": meeting.state,
+        "state": meeting.register_state,
+        "version": meeting.register_version,
+        "server_time": _rfc3339(now),
+    }
+
+
+def _head_totals(meeting: Meeting) -> dict[str, int]:
+    return {"heads": meeting.heads_count, "visits": meeting.visits_count}
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(LOCAL).isoformat(timespec="seconds")
+
+
+def _subject_json(
+    line: Line,
+    names: dict[int, str],
+    standing: tuple[str, str] | None,
+    doubtful: dict[str, "_Standing"],
+) -> dict[str, Any]:
+    """One line; `standing` is its status and the mark that decides it, if anybody made one."""
+    subject, name, group, birth_year, unit = line
+    shown: dict[str, Any] = {
+        "subject": subject,
+        "name": name,
+        "unit": unit or names.get(group or 0, ""),
+        "status": standing[0] if standing else NOT_MARKED,
+    }
+    if group is not None:
+        shown["group"] = group
+    if birth_year is not None:
+        shown["birth_year"] = birth_year
+    if standing:
+        shown["mark"] = standing[1]
+    if subject in doubtful:
+        shown["others"] = [mark.id for mark in doubtful[subject].marks]
+        if doubtful[subject].said:
+            shown["said"] = doubtful[subject].said
+    return shown
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The marks of one subject that nobody took back; `said` by whom, when they disagree."""
+
+    marks: list[Fact]
+    said: list[dict[str, str]]
+
+
+def _several_standing(session: Session, meeting_id: int) -> dict[str, _Standing]:
+    """The subjects of which several marks stand; those that differ are for somebody to settle."""
+    subjects = {row[0] for row in _SEVERAL.rows(session, meeting=meeting_id)}
+    ledger = ledger_of(session, meeting_id, subjects) if subjects else {}
+    standing = {one: standing_marks(marks) for one, marks in ledger.items()}
+    several = {one: marks for one, marks in standing.items() if len(marks) > 1}
+    differing = {one for one, marks in several.items() if is_contradicted(marks)}
+    names = _markers(session, [mark.id for one in differing for mark in several[one]])
+    return {
+        one: _Standing(marks, _said(marks, names) if one in differing else [])
+        for one, marks in several.items()
+    }
+
+
+def _said(marks: list[Fact], names: dict[str, str]) -> list[dict[str, str]]:
+    """Each differing mark with who said so and when, the one that is shown first."""
+    newest_first = sorted(marks, key=lambda mark: (mark.counted_at, mark.id), reverse=True)
+    return [
+        {
+            "mark": mark.id,
+            "status": mark.status.value,
+            "by": names.get(mark.id, ""),
+            "at": _rfc3339(mark.counted_at),
+        }
+        for mark in newest_first
+    ]
+
+
+def _markers(session: Session, ids: list[str]) -> dict[str, str]:
+    """Who made each mark: the account's name, or the label of the link."""
+    return {row[0]: row[1] or row[2] or TAKER for row in _MARKERS.rows(session, ids)}
