@@ -50,16 +50,19 @@ def wrapped(words: str, room: float, size: float = SIZE) -> list[str]:
     return lines
 
 
-def headed(name: str, said: str) -> tuple[list[Markup], float]:
-    """A name on the left and its figure on the right, beneath the name where both do not fit on
-    one line; drawn from the top, with how high they are."""
+def beside(name: str, said: str) -> bool:
+    """Whether a name and its figure fit on one line."""
+    return text_width(name) + 10 + text_width(said, bold=True) <= WIDTH
+
+
+def headed(name: str, said: str, *, is_beside: bool) -> tuple[list[Markup], float]:
+    """A name on the left and its figure on the right, on the same line or beneath the name; drawn
+    from the top, with how high they are. A picture has all its lines alike."""
     lines = wrapped(name, WIDTH)
-    room = WIDTH - text_width(said, bold=True) - 10
-    beside = len(lines) == 1 and text_width(name) <= room
     shapes = [words(0, LINE * place + 12, part) for place, part in enumerate(lines)]
-    at = 0 if beside else len(lines)
-    shapes.append(words(WIDTH, LINE * at + 12, said, "end", "value"))
-    return shapes, LINE * (at + 1 if not beside else 1)
+    last = len(lines) - 1 if is_beside else len(lines)
+    shapes.append(words(WIDTH, LINE * last + 12, said, "end", "value"))
+    return shapes, LINE * (last + 1)
 
 
 def words(x: float, y: float, text: str, anchor: str = "start", kind: str = "words") -> Markup:
@@ -153,7 +156,7 @@ def _swatch(kind: str, name: str) -> Markup:
 def figure(title: str, message: str, entries: Markup, pictures: Sequence[Markup]) -> Markup:
     """Pictures with their title, message and key; several stand side by side where there is room."""
     return Markup(
-        '<figure class="chart-figure{many}"><figcaption><span class="chart-title">{title}</span> '
+        '<figure class="chart-figure{many}"><figcaption><strong class="chart-title">{title}</strong> '
         '<span class="chart-message">{message}</span></figcaption>{entries}'
         '<div class="chart-parts">{pictures}</div></figure>'
     ).format(

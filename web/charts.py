@@ -6,11 +6,12 @@ from typing import Any
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from rules.charts import Bar, BarChart, Chart, DayChart, HeatChart, PairChart, Voice
+from rules.charts import Bar, BarChart, Chart, DayChart, HeatChart, Pair, PairChart, Voice
 from web.chart_lines import draw_days, draw_months
 from web.chart_shapes import (
     SMALL,
     WIDTH,
+    beside,
     box,
     chart_id,
     figure,
@@ -25,8 +26,8 @@ from web.chart_shapes import (
 )
 from web.preferences import chosen_language
 
-BARS_A_PICTURE = 14
-BAR, GAP = 12, 10
+BARS_A_PICTURE = 12
+BAR, GAP = 12, 9
 PART_KINDS = ("main", "hatch")
 HEAT_LEFT, HEAT_HEAD, HEAT_ROW = 30, 20, 46
 
@@ -55,20 +56,25 @@ def _bars(chart: BarChart) -> Markup:
     if any(bar.figure.over for bar in chart.bars):
         entries.append(("fault", chart.words.fault))
     parts = chart.in_parts(BARS_A_PICTURE)
+    is_beside = all(beside(bar.name, _said(bar)) for bar in chart.bars)
     pictures = []
     for place, part in enumerate(parts, start=1):
         title = chart.title
         if len(parts) > 1:
             title = _("%(title)s (phần %(n)s/%(all)s)", title=title, n=place, all=len(parts))
-        pictures.append(_bar_picture(part, title, chart.top))
+        pictures.append(_bar_picture(part, title, chart.top, is_beside=is_beside))
     return figure(chart.title, chart.message, key(chart_id(chart.key), entries), pictures)
 
 
-def _bar_picture(chart: BarChart, title: str, top: int) -> Markup:
+def _said(bar: Bar) -> str:
+    return f"{bar.text} · {bar.remark}" if bar.remark else bar.text
+
+
+def _bar_picture(chart: BarChart, title: str, top: int, *, is_beside: bool) -> Markup:
     name = chart_id(chart.key)
     shapes, y = [], 2.0
     for bar in chart.bars:
-        drawn, y = _bar(bar, y, top, name)
+        drawn, y = _bar(bar, y, top, name, is_beside=is_beside)
         shapes.append(drawn)
     marks = [0, 500, 1000] + ([top] if top > 1100 else [])
     for mark in marks:
@@ -85,11 +91,11 @@ def _bar_picture(chart: BarChart, title: str, top: int) -> Markup:
     return picture(name, title, chart.message, height, shapes)
 
 
-def _bar(bar: Bar, y: float, top: int, name: str) -> tuple[Markup, float]:
+def _bar(bar: Bar, y: float, top: int, name: str, *, is_beside: bool) -> tuple[Markup, float]:
     """The name and its figure above, the bar beneath: it stays readable on a phone."""
     scale = WIDTH / top
-    said = f"{bar.text} · {bar.remark}" if bar.remark else bar.text
-    shapes, height = headed(bar.name, said)
+    said = _said(bar)
+    shapes, height = headed(bar.name, said, is_beside=is_beside)
     at = height + 2
     shapes.append(box("track", 0, at, 1000 * scale, BAR))
     start = 0
@@ -127,11 +133,10 @@ def _pair_rows(chart: PairChart, name: str) -> Markup:
     scale = WIDTH / top
     shapes: list[Markup] = []
     y = 2.0
-    for pair in chart.pairs:
-        said = f"{pair.text} {chart.unit}"
-        if chart.has_before:
-            said = f"{said} · {chart.before.lower()} {pair.text_before}"
-        own, height = headed(pair.name, said)
+    said = [_said_of(chart, pair) for pair in chart.pairs]
+    is_beside = all(beside(pair.name, its) for pair, its in zip(chart.pairs, said, strict=True))
+    for pair, its in zip(chart.pairs, said, strict=True):
+        own, height = headed(pair.name, its, is_beside=is_beside)
         at = height + 2
         own.append(box("part-main", 0, at, pair.now * scale, 10))
         if chart.has_before:
@@ -140,6 +145,11 @@ def _pair_rows(chart: PairChart, name: str) -> Markup:
         y += at + (20 if chart.has_before else 10) + GAP
     shapes += _axis(chart, each, top, y)
     return picture(name, chart.title, chart.message, y + 18, shapes)
+
+
+def _said_of(chart: PairChart, pair: Pair) -> str:
+    said = f"{pair.text} {chart.unit}"
+    return f"{said} · {chart.before.lower()} {pair.text_before}" if chart.has_before else said
 
 
 def _axis(chart: PairChart, each: int, top: int, y: float) -> list[Markup]:

@@ -15,7 +15,7 @@ from rules.coverage import Figure
 from rules.day_charts import DaysSoFar, day_chart
 from rules.report_charts import charts_of
 from rules.report_tables import ATTENDANCE, STUDY, Line, ReportTable
-from web.chart_shapes import WIDTH, headed, step, text_width, wrapped
+from web.chart_shapes import WIDTH, beside, headed, step, text_width, wrapped
 from web.charts import draw
 
 VOICE = Voice()
@@ -123,10 +123,10 @@ def test_nobody_to_count_has_words_and_no_bar():
 
 def test_fifty_five_units_stand_on_several_pictures_none_left_out():
     root = drawn(bars(*(unit(f"Đơn vị {one}", one, 0, 60) for one in range(55))))
-    assert len(pictures(root)) == 4
+    assert len(pictures(root)) == 5
     assert len(told(root)) == 55
     names = [picture.find("title").text for picture in pictures(root)]
-    assert names[0] == "Tên (phần 1/4)"
+    assert names[0] == "Tên (phần 1/5)"
 
 
 def test_one_unit_is_one_picture():
@@ -135,18 +135,30 @@ def test_one_unit_is_one_picture():
     assert " ".join(texts(root)).startswith(LONG)
 
 
-@given(st.text(alphabet="aăâ ĐMWi·,", max_size=300), st.text(alphabet="0123456789%/·", max_size=30))
+NAMES = st.text(alphabet="aăâ ĐMWi·,", max_size=300)
+
+
+@given(NAMES, st.text(alphabet="0123456789%/·", max_size=20))
 def test_a_long_name_is_wrapped_and_never_cut_nor_under_its_figure(name, said):
-    shapes, height = headed(name, said)
-    lines = [ET.fromstring(str(one)) for one in shapes]
-    shown = "".join(one.text or "" for one in lines[:-1])
+    shapes, height = headed(name, said, is_beside=beside(name, said))
+    *lines, figure = [ET.fromstring(str(one)) for one in shapes]
+    shown = "".join(one.text or "" for one in lines)
     assert shown.replace(" ", "") == "".join(name.split())
-    for one in lines[:-1]:
-        wide = text_width(one.text or "")
-        room = WIDTH - text_width(said, bold=True) if one.get("y") == lines[-1].get("y") else WIDTH
-        assert wide <= room
-    assert height >= float(lines[-1].get("y", 0))
+    for one in lines:
+        same_line = one.get("y") == figure.get("y")
+        room = WIDTH - text_width(said, bold=True) if same_line else WIDTH
+        assert text_width(one.text or "") <= room
+    assert height >= float(figure.get("y", 0))
     assert all(text_width(part) <= 100 or len(part) == 1 for part in wrapped(name, 100))
+
+
+def test_one_name_too_long_puts_every_figure_beneath_its_name():
+    def heights(*names):
+        root = drawn(bars(*(unit(name, 1, 0, 2) for name in names)))
+        return {one.get("y") for one in root.iter("text") if one.get("class") == "chart-value"}
+
+    assert heights("A", "B") == {"12.0"}
+    assert heights("A", LONG[:40]) == {"28.0"}
 
 
 def test_days_draw_target_pace_and_both_rounds():
