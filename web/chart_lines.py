@@ -23,10 +23,16 @@ from web.chart_shapes import (
 )
 from web.preferences import chosen_language
 
-HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 236, 44, 10, 24, 44
+HEIGHT, RIGHT, TOP, BOTTOM = 236, 10, 24, 44
+LEAST_LEFT = 24
 MONTHS_HEIGHT = 196
 FEW_MONTHS = 13
 WIDEST_COLUMN = 36
+
+
+def _left(top: int) -> float:
+    """Where a picture begins beside the largest number of its scale."""
+    return max(LEAST_LEFT, text_width(number_text(top, chosen_language()), SMALL) + 7)
 
 
 def draw_days(chart: DayChart) -> Markup:
@@ -47,9 +53,10 @@ def draw_days(chart: DayChart) -> Markup:
 def _day_picture(chart: DayChart, name: str) -> Markup:
     span = max((chart.last_on - chart.first_on).days, 1)
     top = max(chart.figure.eligible, *(day.covered for day in chart.days), 1)
+    left = _left(top)
 
     def x(on: date) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (on - chart.first_on).days / span
+        return left + (WIDTH - left - RIGHT) * (on - chart.first_on).days / span
 
     def y(number: int) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - number / top)
@@ -57,11 +64,11 @@ def _day_picture(chart: DayChart, name: str) -> Markup:
     covered, main = (_steps(chart, x, y, which) for which in ("covered", "main"))
     floor = [(x(chart.until), y(0)), (x(chart.first_on), y(0))]
     shapes = [
-        *_day_axes(chart, y, top),
+        *_day_axes(chart, y, top, left),
         _polygon("area", [*main, *floor]),
         _polygon("part-hatch", [*covered, *reversed(main)], f"{name}-hatch"),
         Markup('<polyline class="chart-line" points="{}"/>').format(_points(covered)),
-        line("need", LEFT, y(chart.figure.need), WIDTH - RIGHT, y(chart.figure.need)),
+        line("need", left, y(chart.figure.need), WIDTH - RIGHT, y(chart.figure.need)),
     ]
     at, height = x(chart.until), y(chart.reached(chart.until).covered)
     if chart.pace:
@@ -70,32 +77,34 @@ def _day_picture(chart: DayChart, name: str) -> Markup:
     shapes.append(
         Markup('<circle class="chart-dot" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(at, height)
     )
-    return picture(name, chart.title, chart.message, HEIGHT, [*shapes, *_day_labels(chart, x)])
+    return picture(
+        name, chart.title, chart.message, HEIGHT, [*shapes, *_day_labels(chart, x, left)]
+    )
 
 
-def _day_axes(chart: DayChart, y: Callable[[int], float], top: int) -> list[Markup]:
+def _day_axes(chart: DayChart, y: Callable[[int], float], top: int, left: float) -> list[Markup]:
     """The people up the side, the days along the foot."""
     language = chosen_language()
     shapes = [words(0, 12, chart.unit, "start", "small")]
     for number in dict.fromkeys((0, top // 2, top)):
-        shapes.append(line("grid", LEFT, y(number), WIDTH - RIGHT, y(number)))
+        shapes.append(line("grid", left, y(number), WIDTH - RIGHT, y(number)))
         label = number_text(number, language)
-        shapes.append(words(LEFT - 5, y(number) + 4, label, "end", "small"))
+        shapes.append(words(left - 5, y(number) + 4, label, "end", "small"))
     return shapes
 
 
-def _day_labels(chart: DayChart, x: Callable[[date], float]) -> list[Markup]:
+def _day_labels(chart: DayChart, x: Callable[[date], float], left: float) -> list[Markup]:
     """Opening and deadline at the foot; the day of the figures on a line of its own above them."""
     foot, said = HEIGHT - 6, chart.words
     at = x(chart.until)
     shapes = [
         line("today", at, TOP, at, HEIGHT - BOTTOM + 5),
-        words(LEFT, foot, said.opens, "start", "small"),
+        words(left, foot, said.opens, "start", "small"),
         words(WIDTH - RIGHT, foot, said.deadline, "end", "small"),
     ]
     if chart.as_of <= chart.last_on:
         half = text_width(said.as_of, SMALL) / 2
-        middle = min(max(at, LEFT + half), WIDTH - half)
+        middle = min(max(at, left + half), WIDTH - half)
         shapes.append(words(middle, foot - 18, said.as_of, "middle", "small"))
     return shapes
 
@@ -124,7 +133,8 @@ def draw_months(chart: PairChart, name: str) -> Markup:
     """Columns along the months; their numbers stand above them while there is room."""
     each = step(chart.top)
     top = -(-chart.top // each) * each
-    slot = (WIDTH - LEFT) / len(chart.pairs)
+    left = _left(top)
+    slot = (WIDTH - left) / len(chart.pairs)
     language = chosen_language()
 
     def y(number: int) -> float:
@@ -132,13 +142,13 @@ def draw_months(chart: PairChart, name: str) -> Markup:
 
     shapes = [words(0, 12, chart.unit, "start", "small")]
     for number in range(0, top + 1, each):
-        shapes.append(line("grid", LEFT, y(number), WIDTH, y(number)))
+        shapes.append(line("grid", left, y(number), WIDTH, y(number)))
         label = number_text(number, language)
-        shapes.append(words(LEFT - 5, y(number) + 4, label, "end", "small"))
+        shapes.append(words(left - 5, y(number) + 4, label, "end", "small"))
     fits = all(text_width(pair.text, SMALL) <= slot for pair in chart.pairs)
     for place, pair in enumerate(chart.pairs):
-        shapes.append(_month(chart, pair, LEFT + slot * place, slot, y, name, fits))
-        shapes += _month_label(chart, place, LEFT + slot * (place + 0.5))
+        shapes.append(_month(chart, pair, left + slot * place, slot, y, name, fits))
+        shapes += _month_label(chart, place, left + slot * (place + 0.5))
     return picture(name, chart.title, chart.message, MONTHS_HEIGHT, shapes)
 
 
@@ -161,7 +171,8 @@ def _month(
         start += wide
     shapes.append(box("part-main", start, y(pair.now), wide, y(0) - y(pair.now)))
     if with_number and pair.now:
-        shapes.append(words(left + slot / 2, y(pair.now) - 4, pair.text, "middle", "small"))
+        above = y(max(pair.now, pair.before)) - 4
+        shapes.append(words(left + slot / 2, above, pair.text, "middle", "small"))
     return group(pair.told(chart), shapes)
 
 

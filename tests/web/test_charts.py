@@ -199,6 +199,15 @@ def test_few_months_have_their_numbers_above_and_many_have_their_years():
     assert told(many)[59] == "12/2030: 60 buổi; Trước: 3 buổi"
 
 
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=14), st.integers(0, 10**7))
+def test_no_word_of_the_months_leaves_the_picture(numbers, before):
+    for one in drawn(pairs(*numbers, before=before)).iter("text"):
+        wide, x = text_width(one.text, 10.5), float(one.get("x"))
+        start = {"start": x, "middle": x - wide / 2, "end": x - wide}[one.get("text-anchor")]
+        assert start >= -0.1
+        assert start + wide <= WIDTH + 12
+
+
 def test_those_of_before_are_drawn_only_where_there_are_any():
     assert widths(drawn(pairs(5, 6)), "part-hatch") == []
     assert len(widths(drawn(pairs(5, 6, before=4)), "part-hatch")) == 2
