@@ -45,6 +45,9 @@ TOP_DOWN = {"reverse": True, "crossing": "max", "interval_unit": 1}
 """Names of lying bars in the order of the table, the scale beneath them."""
 FEW_LABELS = 13
 TICKS = 10
+TITLE, FOOT, LEAST = 13, 24, 90
+BAR_HEIGHT, LEAST_BARS, PAIR_HEIGHT = 4.1, 11, 8
+"""How high things are in millimetres: the title, axis and legend; a chart along time; a bar."""
 DAYS_OF_A_YEAR = 365
 
 
@@ -72,11 +75,21 @@ class _Sheet:
     rows: Sequence[Sequence[Any]]
 
 
-def add_chart(document: Any, chart: Drawn, *, width: float, height: float) -> None:
-    """Put a chart of so many millimetres at the document's end, in a paragraph of its own.
+def height_of(chart: Drawn) -> float:
+    """How high a chart wants to be, in millimetres: as its lines are many."""
+    if isinstance(chart, BarChart):
+        return TITLE + FOOT + max(LEAST_BARS, BAR_HEIGHT * len(chart.bars))
+    if isinstance(chart, PairChart) and not chart.is_time:
+        return TITLE + FOOT + PAIR_HEIGHT * len(chart.pairs)
+    return LEAST
+
+
+def add_chart(document: Any, chart: Drawn, *, width: float, tallest: float) -> None:
+    """Put a chart at the document's end, in a paragraph of its own; lengths in millimetres.
 
     Its text alternative is the chart's message.
     """
+    height = min(height_of(chart), tallest)
     xml, book = chart_parts(chart)
     part = document.part
     number = part.next_id
@@ -196,7 +209,9 @@ def _bars(chart: BarChart, book: Any, sheet: Any) -> Any:
     drawn.set_y_axis({**NAMES, **TOP_DOWN, "num_font": small})
     scale = {"max": chart.top // 10, "major_unit": 10, "num_format": "0", "name": chart.unit}
     drawn.set_x_axis({**NUMBERS, **scale})
-    drawn.set_plotarea({"layout": {"x": 0.47, "y": 0.09, "width": 0.5, "height": 0.74}})
+    high = height_of(chart)
+    lines = {"y": TITLE / high, "height": (high - TITLE - FOOT) / high}
+    drawn.set_plotarea({"layout": {"x": 0.47, "width": 0.5, **lines}})
     return drawn
 
 

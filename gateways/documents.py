@@ -99,10 +99,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A chart over the whole width of the text, so many millimetres high."""
+    """A chart over the whole width of the text, as high as its lines are many."""
 
     chart: Drawn
-    height: int
 
 
 @dataclass(frozen=True)
@@ -328,8 +327,7 @@ def _write_block(document: Any, space: Space, block: Block) -> None:
         document.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
         document.inline_shapes[-1]._inline.docPr.set("descr", block.alternative)
     elif isinstance(block, Drawing):
-        height = min(block.height, space.height)
-        add_chart(document, block.chart, width=space.width, height=height)
+        add_chart(document, block.chart, width=space.width, tallest=space.height)
     elif isinstance(block, Blank):
         for _line_number in range(block.lines):
             dots = _line(document, "\t", after=6)

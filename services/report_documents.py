@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gateways.documents import Block, Drawing, Grid, Paper, Text
 from models import Unit
-from rules.charts import BarChart, Chart, DayChart, HeatChart
+from rules.charts import BarChart, Chart, HeatChart
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Refusal
@@ -28,9 +28,8 @@ from services.transaction import reading
 
 NAME_WIDTH, TEXT_WIDTH, NUMBER_WIDTH, PLACE_WIDTH = 36, 20, 13, 8
 TABLE_SIZE, WIDE_SIZE, WIDE_FROM = 11, 9, 8
-BARS_A_PAGE, BAR_HEIGHT, BAR_FRAME = 28, 4.1, 34
-PAIR_HEIGHT, PAIR_FRAME, LEAST_HEIGHT = 8, 40, 90
-"""Of charts: how many lines fit on a page, and how high a line and what frames them are (mm)."""
+BARS_A_PAGE = 27
+"""How many lines of a chart fit on a page."""
 SHADES = ("F7F7F7", "E3E3E3", "CCCCCC", "ADADAD")
 DOCUMENT_TABLES_NOTE = "Các biểu kèm theo là một phần của báo cáo."
 
@@ -153,15 +152,12 @@ def chart_blocks(chart: Chart) -> list[Block]:
         return _heat_blocks(chart)
     told = Text(chart.message, italic=True, indent=False, size=12)
     if not isinstance(chart, BarChart):
-        rows = 0 if isinstance(chart, DayChart) or chart.is_time else len(chart.pairs)
-        height = PAIR_FRAME + PAIR_HEIGHT * rows if rows else LEAST_HEIGHT
-        return [Drawing(chart, height), told]
+        return [Drawing(chart), told]
     parts = chart.in_parts(BARS_A_PAGE)
     drawings: list[Block] = []
     for place, part in enumerate(parts, start=1):
         title = f"{chart.title} (phần {place}/{len(parts)})" if len(parts) > 1 else chart.title
-        height = BAR_FRAME + round(BAR_HEIGHT * len(part.bars))
-        drawings.append(Drawing(replace(part, title=title), height))
+        drawings.append(Drawing(replace(part, title=title)))
     return [*drawings, told]
 
 

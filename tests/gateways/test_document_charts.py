@@ -10,7 +10,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from openpyxl import load_workbook
 
-from gateways.document_charts import Drawn, chart_parts
+from gateways.document_charts import Drawn, chart_parts, height_of
 from gateways.documents import Drawing, Grid, Letterhead, Paper, Text, docx
 from rules.charts import Day, Pair, PairChart, Voice, bar, bar_chart
 from rules.coverage import Figure
@@ -67,7 +67,7 @@ def _points(one: ElementTree.Element, part: str) -> dict[int, str]:
 
 
 def package(*charts: Drawn, **values: Any) -> zipfile.ZipFile:
-    blocks = tuple(Drawing(chart, 90) for chart in charts)
+    blocks = tuple(Drawing(chart) for chart in charts)
     paper = Paper(Letterhead(**values), "BÁO CÁO", "", (Text("Đoạn."), *blocks), landscape=True)
     return zipfile.ZipFile(io.BytesIO(docx([paper])))
 
@@ -182,11 +182,23 @@ def test_a_document_holds_each_chart_with_its_workbook_and_its_alternative() -> 
 
 
 def test_a_chart_is_as_wide_as_the_text_and_never_higher_than_the_page() -> None:
-    with package(CHARTS[0], left=30, right=20, top=60, bottom=60) as found:
+    with package(CHARTS[1], left=30, right=20, top=60, bottom=60) as found:
         extent = next(fromstring(found.read("word/document.xml")).iter(f"{WP}extent"))
     width, height = (int(extent.get(side, "0")) / 36000 for side in ("cx", "cy"))
     assert width == pytest.approx(297 - 50, abs=0.1)
     assert height == pytest.approx(210 - 120 - 10, abs=0.1)
+
+
+@pytest.mark.parametrize("count", [1, 5, 27])
+def test_bars_leave_room_for_title_and_legend_however_few_they_are(count: int) -> None:
+    chart = bars(*(("A", 1, 0, 2) for _ in range(count)))
+    layout = fromstring(chart_parts(chart)[0]).find(f".//{C}plotArea/{C}layout/{C}manualLayout")
+    assert layout is not None
+    top, share = (float(layout.find(f"{C}{side}").get("val")) for side in ("y", "h"))  # type: ignore[union-attr, arg-type]
+    high = height_of(chart)
+    assert top * high >= 12
+    assert (1 - top - share) * high >= 20
+    assert share * high >= 4 * count
 
 
 def test_cells_of_a_grid_may_have_grounds() -> None:

@@ -233,7 +233,7 @@ def test_a_block_is_as_wide_as_the_page_it_stands_on_and_carries_pictures_and_ch
 
     pairs = (Pair("Một", 1, 2, "1", "2"), Pair("Hai", 3, 4, "3", "4"))
     chart = PairChart("k", "Biểu đồ", "buổi", "Nay", "Trước", pairs, False, "Hai nhiều hơn Một")
-    drawn = (Drawing(chart, 80), Drawing(chart, 80))
+    drawn = (Drawing(chart), Drawing(chart))
     grid = Grid(("A", "B"), [("1", "2")], (1, 1), shades={(0, 1): "CCCCCC"})
     one = paper(blocks=(grid, Picture(PIXEL, 20, "Một điểm"), *drawn))
     result = made(template(*NEEDED, build=build), "class-list", one)
