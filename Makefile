@@ -5,7 +5,7 @@ export PYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run set-up test test-quick lint types browser-test clients-test clients-test-full fuzz torture-quick torture torture-register bench requirements translations clean
+.PHONY: help run set-up test test-quick lint types browser-test clients-test clients-test-full documents-test fuzz torture-quick torture torture-register bench requirements translations clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,10 @@ clients-test: ## feeds, invitations and replies in real calendar programs and ma
 clients-test-full: ## those, and Thunderbird, Evolution, KCalendarCore, ruby-icalendar, sabre/vobject
 	@scripts/install-test-programs full
 	@$(BIN)/pytest --quiet tests/clients
+
+documents-test: ## every document and workbook of the demonstration city, printed by LibreOffice and read back
+	@scripts/install-test-programs documents
+	@$(BIN)/pytest --quiet tests/documents
 
 torture-quick: ## kills, crashes and lying servers, a short run of each (under 8 minutes)
 	@$(BIN)/python -m torture suite quick

@@ -17,9 +17,10 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK, WD_TAB_ALIGNMENT, WD_TA
 from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
+from docx.text.paragraph import Paragraph
 
 from gateways.document_charts import Drawn, add_chart
-from gateways.document_tables import table_xml
+from gateways.document_tables import table_xml, widths_for_words
 from rules.paperwork import party_date
 
 TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -32,6 +33,7 @@ ALIGNMENTS = {
     "justify": WD_ALIGN_PARAGRAPH.JUSTIFY,
 }
 A4_WIDTH, A4_HEIGHT = 210, 297
+LINES_WITH_SIGNATURE = 3
 DRAFT = "DỰ THẢO"
 
 
@@ -212,7 +214,7 @@ def _write(document: Any, paper: Paper) -> None:
     if paper.kind:
         title = _line(document, paper.kind, bold=True, align="center", size=16, before=12)
         title.paragraph_format.keep_with_next = True
-    if paper.subject:
+    if paper.kind and paper.subject:
         _line(document, paper.subject, bold=True, align="center", after=6)
         _line(document, "–––––––––", align="center", after=6)
     if paper.addressee:
@@ -265,6 +267,9 @@ def _write_head(document: Any, paper: Paper) -> None:
     _cell_line(left, "*")
     if number := number_line(paper):
         _cell_line(left, number)
+    if not paper.kind and paper.subject:
+        # An official letter has no title: what it is about stands under its number.
+        _cell_line(left, paper.subject, italic=True, size=12)
     _cell_line(right, head.motto, first=True, bold=True, size=15, underline=True)
     _cell_line(right, day_line(paper), italic=True)
     if draft := draft_line(paper):
@@ -276,7 +281,7 @@ def _write_signature(document: Any, paper: Paper) -> None:
     head, width = paper.letterhead, _usable_width(paper)
     if not (head.authority or head.post or head.signer or head.recipients or paper.recipients):
         return
-    _line(document, "", size=6)
+    _keep_with_next(_line(document, "", size=6))
     table = _plain_table(document, (width * 0.5, width * 0.5))
     left, right = table.rows[0].cells
     recipients = paper.recipients or head.recipients
@@ -290,6 +295,19 @@ def _write_signature(document: Any, paper: Paper) -> None:
     for _space in range(4):
         _cell_line(right, "")
     _cell_line(right, head.signer, bold=True)
+
+
+def _keep_with_next(line: Any) -> None:
+    """A signature never stands on a page alone: the last lines before it go along, or the last two
+    rows of a table."""
+    line.paragraph_format.keep_with_next = True
+    for before in list(line._p.itersiblings(preceding=True))[:LINES_WITH_SIGNATURE]:
+        rows = before.findall(qn("w:tr"))
+        for paragraph in [one for row in rows[-2:] for one in row.iter(qn("w:p"))] or [before]:
+            if paragraph.tag == qn("w:p"):
+                Paragraph(paragraph, line._parent).paragraph_format.keep_with_next = True
+        if rows:
+            return
 
 
 @dataclass(frozen=True)
@@ -348,7 +366,7 @@ def _write_grid(document: Any, usable: float, grid: Grid) -> None:
     table = table_xml(
         [printable(text) for text in grid.header],
         [[printable(text) for text in row] for row in grid.rows],
-        [width * share for width in grid.widths],
+        widths_for_words(grid.header, [width * share for width in grid.widths], grid.size),
         size=grid.size,
         aligned=aligned,
         row_height_mm=grid.row_height,

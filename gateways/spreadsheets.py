@@ -18,7 +18,8 @@ OPTIONS = {
     "strings_to_numbers": False,
 }
 SHEET_LETTERS = 31
-NARROWEST, WIDEST = 8, 46
+NARROWEST, WIDEST = 5, 34
+"""In letters: a sheet is printed one page wide, so every column takes from the size of the print."""
 FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 
 
@@ -90,7 +91,7 @@ class _Styles:
 
     def __init__(self, book: Any, *, bold: bool) -> None:
         common = {"border": 1, "bold": bold, "valign": "top"}
-        self.text = book.add_format({**common, "text_wrap": True})
+        self.text = book.add_format({**common, "text_wrap": True, "indent": 1})
         self.number = book.add_format({**common, "num_format": "#,##0"})
         self.day = book.add_format({**common, "num_format": "dd/mm/yyyy"})
         self.percent = book.add_format({**common, "num_format": "0.0%"})
@@ -121,7 +122,7 @@ def _write_figure(page: Any, place: int, column: int, figure: Figure, styles: _S
 
 
 def _width(table: Table, column: int) -> int:
-    texts = [table.header[column][:16], *(_shown(row, column) for row in table.rows)]
+    texts = [*table.header[column].split(), *(_shown(row, column) for row in table.rows)]
     return min(max(NARROWEST, *(len(text) for text in texts)) + 2, WIDEST)
 
 
