@@ -11,19 +11,34 @@ LINES = "".join(
     for side in ("top", "left", "bottom", "right", "insideH", "insideV")
 )
 LETTER_MM = 0.62 * 25.4 / 72
-"""The width of a bold letter for each point of its size, on the safe side."""
+PLAIN_LETTER_MM, DAY_LETTERS = 0.52 * 25.4 / 72, 10
+"""The width of a bold letter, and of a plain one, for each point of its size, on the safe side; and
+the letters of a day, the longest word of a cell that must not be cut."""
 TIGHT_LINES = '<w:spacing w:before="0" w:after="0" w:line="240" w:lineRule="auto"/>'
 """Whatever spacing a template gives its paragraphs, a table's rows stay as high as their text."""
 TIGHT_FROM_COLUMNS, TIGHT, ROOMY = 11, 28, 85
 """Room beside a cell's text in twips: half a millimetre where columns are many, else 1,5."""
 
 
-def widths_for_words(header: Sequence[str], widths: Sequence[float], size: int) -> Sequence[float]:
-    """The widths in millimetres, changed so that no word of the head is cut: too narrow columns grow,
-    the others give in proportion to what they can spare. Unchanged where that is not possible."""
+def widths_for_words(
+    header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float], size: int
+) -> Sequence[float]:
+    """The widths in millimetres, changed so that no word of the head and no day or number is cut.
+
+    Too narrow columns grow, the others give in proportion to what they can spare. Unchanged where
+    that is not possible.
+    """
     room = (TIGHT if len(header) >= TIGHT_FROM_COLUMNS else ROOMY) * 2 / TWIPS_PER_MM
-    longest = [max((len(word) for word in label.split()), default=0) for label in header]
-    least = [letters * size * LETTER_MM + room for letters in longest]
+    plain = [0] * len(header)
+    for row in rows:
+        for place, value in enumerate(row if len(row) == len(header) else ()):
+            short = [len(word) for word in value.split() if len(word) <= DAY_LETTERS]
+            plain[place] = max([plain[place], *short])
+    bold = [max((len(word) for word in label.split()), default=0) for label in header]
+    least = [
+        max(head * LETTER_MM, body * PLAIN_LETTER_MM) * size + room
+        for head, body in zip(bold, plain, strict=True)
+    ]
     spare = [max(0.0, width - needed) for width, needed in zip(widths, least, strict=True)]
     lacking = [max(0.0, needed - width) for width, needed in zip(widths, least, strict=True)]
     if not any(lacking) or sum(lacking) > sum(spare):

@@ -366,7 +366,9 @@ def _write_grid(document: Any, usable: float, grid: Grid) -> None:
     table = table_xml(
         [printable(text) for text in grid.header],
         [[printable(text) for text in row] for row in grid.rows],
-        widths_for_words(grid.header, [width * share for width in grid.widths], grid.size),
+        widths_for_words(
+            grid.header, grid.rows, [width * share for width in grid.widths], grid.size
+        ),
         size=grid.size,
         aligned=aligned,
         row_height_mm=grid.row_height,

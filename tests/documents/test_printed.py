@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -170,11 +171,18 @@ def of_docx(content: bytes) -> tuple[list[str], list[Table]]:
         heads = [row for row in rows if row.find(f".//{W}tblHeader") is not None]
         if heads:
             head = words(" ".join("".join(cell.itertext()) for cell in heads[0].iter(f"{W}tc")))
-            # A line over all columns names a unit, which stands elsewhere on a page as well.
-            lines = [row for row in rows if row not in heads and len(row.findall(f"{W}tc")) > 1]
-            body = ["".join(row.itertext()) for row in lines]
+            # Lines over all columns, totals and the like may stand elsewhere on a page as well:
+            # only numbered rows tell which table a page shows.
+            body = [
+                "".join(row.itertext()) for row in rows if row not in heads and is_numbered(row)
+            ]
             tables.append(Table(frozenset(head), frozenset(filter(None, map(packed, body)))))
     return texts, tables
+
+
+def is_numbered(row: Any) -> bool:
+    cells = row.findall(f"{W}tc")
+    return len(cells) > 1 and "".join(cells[0].itertext()).strip().isdecimal()
 
 
 def of_xlsx(content: bytes) -> tuple[list[str], list[Table]]:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from gateways.document_tables import LETTER_MM, widths_for_words
 from gateways.documents import (
     Blank,
     Grid,
@@ -138,3 +139,30 @@ def test_what_people_write_is_dotted_and_an_unsigned_head_leaves_no_empty_block(
     tabs = [tab.get(f"{W}leader") for tab in read(content).iter(f"{W}tab") if tab.get(f"{W}leader")]
     assert tabs == ["dot", "dot"]
     assert len(list(read(content).iter(f"{W}tbl"))) == 1
+
+
+def test_no_word_of_a_head_and_no_day_is_cut_where_others_can_spare_the_room() -> None:
+    header, rows = ("STT", "Họ và tên", "Hạn"), [("1", "Trương Hoà", "19/12/2026")]
+    widths = widths_for_words(header, rows, [6.0, 140.0, 14.0], 12)
+    assert round(sum(widths), 6) == 160
+    assert widths[0] > 3 * 12 * LETTER_MM
+    assert widths[2] > 20
+    assert widths_for_words(header, rows, [20.0, 100.0, 40.0], 12) == [20.0, 100.0, 40.0]
+    assert widths_for_words(header, rows, [1.0, 1.0, 1.0], 12) == [1.0, 1.0, 1.0]
+
+
+def test_a_signature_keeps_the_last_lines_or_rows_with_it() -> None:
+    root = read(docx([paper(blocks=(Text("Đầu."), Text("Giữa."), LIST))]))
+    kept = [
+        "".join(line.itertext())
+        for line in root.iter(f"{W}p")
+        if (mark := line.find(f"{W}pPr/{W}keepNext")) is not None and mark.get(f"{W}val") != "0"
+    ]
+    assert {"Chi bộ 1", "1", "Trương Hoà"} <= set(kept)
+    assert "Đầu." not in kept
+
+
+def test_a_letter_without_a_title_says_under_its_number_what_it_is_about() -> None:
+    found = lines(docx([paper(kind="", subject="V/v triệu tập")]))
+    assert found.count("V/v triệu tập") == 1
+    assert found.index("Số      -KH/BTG") + 1 == found.index("V/v triệu tập")
