@@ -18,6 +18,7 @@ OPTIONS = {
     "strings_to_numbers": False,
 }
 SHEET_LETTERS = 31
+LINE_POINTS = 15.5
 NARROWEST, WIDEST = 5, 34
 """In letters: a sheet is printed one page wide, so every column takes from the size of the print."""
 FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
@@ -68,20 +69,23 @@ def _write_sheet(book: Any, table: Table, number: int) -> Any:
     head = book.add_format(
         {"bold": True, "border": 1, "text_wrap": True, "valign": "vcenter", "bg_color": "#E8EBF0"}
     )
+    widths = [_width(table, column) for column in range(len(table.header))]
+    lines = [_lines(label, width) for label, width in zip(table.header, widths, strict=True)]
+    page.set_row(head_row, LINE_POINTS * max(lines, default=1))
     for column, label in enumerate(table.header):
         page.write_string(head_row, column, label, head)
     styles = _Styles(book, bold=False)
     for place, row in enumerate(table.rows, start=head_row + 1):
-        _write_row(page, place, row, styles)
+        _write_row(page, place, row, styles, widths)
     last_row = head_row + len(table.rows)
     if table.total is not None:
         last_row += 1
-        _write_row(page, last_row, table.total, _Styles(book, bold=True))
+        _write_row(page, last_row, table.total, _Styles(book, bold=True), widths)
     for row in table.after:
         last_row += 1
-        _write_row(page, last_row, row, styles)
-    for column in range(last_column + 1):
-        page.set_column(column, column, _width(table, column))
+        _write_row(page, last_row, row, styles, widths)
+    for column, width in enumerate(widths):
+        page.set_column(column, column, width)
     _set_up_page(page, head_row, last_row, last_column)
     return page
 
@@ -97,7 +101,13 @@ class _Styles:
         self.percent = book.add_format({**common, "num_format": "0.0%"})
 
 
-def _write_row(page: Any, place: int, row: Sequence[Cell], styles: _Styles) -> None:
+def _write_row(
+    page: Any, place: int, row: Sequence[Cell], styles: _Styles, widths: Sequence[int]
+) -> None:
+    pairs = zip(row, widths, strict=False)
+    lines = max((_lines(cell, width) for cell, width in pairs if isinstance(cell, str)), default=1)
+    if lines > 1:
+        page.set_row(place, LINE_POINTS * lines)
     for column, cell in enumerate(row):
         if cell is None:
             page.write_blank(place, column, None, styles.text)
@@ -124,6 +134,17 @@ def _write_figure(page: Any, place: int, column: int, figure: Figure, styles: _S
 def _width(table: Table, column: int) -> int:
     texts = [*table.header[column].split(), *(_shown(row, column) for row in table.rows)]
     return min(max(NARROWEST, *(len(text) for text in texts)) + 2, WIDEST)
+
+
+def _lines(label: str, width: int) -> int:
+    """The lines that a text takes in a column so many letters wide; not every program counts them
+    by itself."""
+    lines, left = 1, width - 1
+    for word in label.split():
+        if len(word) > left:
+            lines, left = lines + 1, width - 1
+        left -= len(word) + 1
+    return lines
 
 
 def _shown(row: Sequence[Cell], column: int) -> str:
