@@ -43,3 +43,11 @@ def test_a_sheet_prints_across_on_a4_with_its_header_on_every_page():
 def test_an_instant_is_refused_because_a_sheet_shows_local_days():
     with pytest.raises(TypeError):
         written((1, "Chi", datetime(2026, 11, 23, tzinfo=UTC)))
+
+
+def test_a_row_is_as_high_as_its_longest_wrapped_text():
+    name = "Nghị quyết Đại hội Đảng bộ thành phố nhiệm kỳ 2025–2030"
+    _content, sheet = written((1, name, None), (2, "Chi", None))
+    assert sheet.row_dimensions[4].height > sheet.row_dimensions[3].height
+    assert sheet.row_dimensions[5].height is None
+    assert sheet.column_dimensions["B"].width < len(name)
