@@ -40,8 +40,8 @@ from torture.stage import (
 from torture.workers import LETTER, build_small_city, run_scheduler
 
 NAME = "time"
-SMOKE: list[tuple[str, ...]] = []
 QUICK = [("--db", "sqlite", "--parts", "down")]
+SMOKE = QUICK
 FULL = [("--db", name, "--parts", "down", "steps") for name in ("sqlite", "postgresql")]
 PARTS = ("down", "steps")
 SOON = timedelta(minutes=2)

@@ -33,11 +33,11 @@ from torture.stage import ROOT, Stage, add_database, free_port, stage, wait_for_
 from torture.visitor import Visitor
 
 NAME = "sync"
-SMOKE: list[tuple[str, ...]] = []
 QUICK = [
     ("--db", "sqlite", "--seconds", "25", "--phones", "5"),
     ("--db", "sqlite", "--seconds", "10", "--phones", "4", "--naive"),
 ]
+SMOKE = QUICK
 FULL = [
     ("--db", "sqlite", "--seconds", "150"),
     ("--db", "postgresql", "--seconds", "150"),
