@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -100,6 +101,7 @@ class Meeting(Model):
         ForeignKey("meeting_series.id", ondelete="RESTRICT"), index=True
     )
     is_makeup: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_thematic: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     makeup_for_id: Mapped[int | None] = mapped_column(ForeignKey("meeting.id", ondelete="RESTRICT"))
     organiser_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -62,6 +62,7 @@ class MeetingFields:
     campaign_topic_id: int | None = None
     course_id: int | None = None
     is_makeup: bool = False
+    is_thematic: bool = False
     mode: str = "in_person"
     venue_id: int | None = None
     place: str = ""
@@ -169,6 +170,13 @@ def _check_counts(fields: MeetingFields) -> None:
 
 
 def _check_study(session: Session, fields: MeetingFields, meeting: Meeting | None) -> None:
+    if fields.is_thematic and fields.kind != "cell":
+        raise Malformed(
+            N_(
+                "Sinh hoạt chuyên đề là một buổi sinh hoạt chi bộ. "
+                "Hãy chọn loại “Sinh hoạt chi bộ” hoặc bỏ dấu ở ô đó."
+            )
+        )
     if fields.campaign_id is None:
         if fields.is_makeup or fields.campaign_topic_id is not None:
             raise Malformed(N_("Buổi học bù hoặc theo chuyên đề phải thuộc một đợt học tập."))
@@ -461,6 +469,7 @@ _PLAIN = (
     "campaign_topic_id",
     "course_id",
     "is_makeup",
+    "is_thematic",
     "mode",
     "venue_id",
     "place",

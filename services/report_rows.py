@@ -369,6 +369,7 @@ def _theme_rows(session: Session, asked: Asked, places: Places, wanted: Wanted) 
         .where(
             *held_in(asked.period),
             Meeting.kind == "cell",
+            Meeting.is_thematic,
             within_scope(asked.by, Meeting.organiser_id, asked.today),
         )
         .order_by(Meeting.starts_at, Meeting.id)

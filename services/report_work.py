@@ -372,6 +372,7 @@ def _cell_meetings(
         .where(
             *held_in(asked.period),
             Meeting.kind == "cell",
+            Meeting.is_thematic,
             within_scope(asked.by, Meeting.organiser_id, asked.today),
         )
         .order_by(Meeting.starts_at, Meeting.id)

@@ -58,6 +58,7 @@ class MeetingForm(Form):
         _l("Chuyên đề của đợt"), coerce=id_or_none, validate_choice=False
     )
     is_makeup = BooleanField(_l("Buổi học bù"))
+    is_thematic = BooleanField(_l("Sinh hoạt chuyên đề"))
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
     on = DayField(_l("Ngày"), [InputRequired()])
     starts = TimeField(_l("Bắt đầu"), [InputRequired()])
@@ -118,6 +119,7 @@ class MeetingForm(Form):
             campaign_topic_id=self.campaign_topic_id.data,
             course_id=self.course_id.data,
             is_makeup=self.is_makeup.data,
+            is_thematic=self.is_thematic.data,
             mode=self.mode.data,
             venue_id=self.venue_id.data,
             place=self.place.data or "",
@@ -163,7 +165,7 @@ def typed(fields: MeetingFields, offered: MeetingChoices, **more: str) -> MultiD
         *(("speaker_ids", each) for each in fields.speaker_ids),
         *(("unit_ids", each) for each in fields.unit_ids),
         ("people", "\n".join(fields.person_codes)),
-        *((("is_makeup", "y"),) if fields.is_makeup else ()),
+        *((name, "y") for name in _TICKS if getattr(fields, name)),
         *_typed_points(fields.points, offered),
         *more.items(),
     ]
@@ -208,6 +210,7 @@ def seen(value: str | None) -> datetime | None:
         return None
 
 
+_TICKS = ("is_makeup", "is_thematic")
 _PLAIN = (
     "kind",
     "topic",

@@ -84,6 +84,7 @@ def _meet(
         writer,
         city,
         kind="cell",
+        is_thematic=True,
         topic=THEMES[quarter],
         starts_at=starts_at,
         minutes=60,

@@ -241,6 +241,7 @@ def test_a_reader_sees_and_does_not_change(world: World) -> None:
         {"person_codes": ("DV005",)},
         {"kind": "class"},
         {"is_makeup": True},
+        {"is_thematic": True},
         {"campaign_id": 999},
         {"points": (PointFields("", 1),)},
         {"place": "x" * 301},

@@ -142,9 +142,18 @@ def _cells(city, db, code):
         city,
         at=instant(date(2026, 10, 4), time(19, 30)),
         kind="cell",
+        is_thematic=True,
         state="held",
         topic="Học Bác",
         present_count=3,
+    )
+    world.add_meeting(
+        city,
+        at=instant(date(2026, 11, 4), time(19, 30)),
+        kind="cell",
+        state="held",
+        topic="Sinh hoạt thường kỳ tháng 11",
+        present_count=2,
     )
     db.session.add(
         LeaderVisit(
