@@ -20,7 +20,7 @@ test: ## install what the tests need, then lint, types and every suite
 	@$(MAKE) lint
 	@$(MAKE) types
 	@echo "→ Torture, a short run of each: senders, clocks, phones and servers killed; days without power"
-	@$(BIN)/python -m torture suite smoke --only outbox clock sync time
+	@$(BIN)/python -m torture suite smoke --only outbox clock sync
 	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile and not full" || { \
 		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \

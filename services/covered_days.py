@@ -24,13 +24,12 @@ def member_days(
     by: Actor,
     today: date,
     as_of: date,
-    is_restated: bool = False,
 ) -> list[Day]:
     """Members covered by the end of each day on which somebody was, main round and all.
 
-    As of a past day the roll is taken as it stood then; restated, as it stands now.
+    As of a past day the roll is taken as it stood then.
     """
-    return _so_far(_covered(session, campaign, "members", by, today, as_of, is_restated))
+    return _so_far(_covered(session, campaign, "members", by, today, as_of))
 
 
 def household_days(
@@ -41,12 +40,11 @@ def household_days(
     by: Actor,
     today: date,
     as_of: date,
-    is_restated: bool = False,
 ) -> list[Day]:
     """The same of households: by the checklist, or as the heads of these groups declared."""
-    if campaign.household_counting == "tally" and not is_restated:
+    if campaign.household_counting == "tally":
         return _declared(session, campaign.id, group_ids, as_of)
-    return _so_far(_covered(session, campaign, "households", by, today, as_of, is_restated))
+    return _so_far(_covered(session, campaign, "households", by, today, as_of))
 
 
 def _covered(
@@ -56,7 +54,6 @@ def _covered(
     by: Actor,
     today: date,
     as_of: date,
-    is_restated: bool,
 ) -> Covered:
     where = (
         RollEntry.campaign_id == campaign.id,
@@ -73,7 +70,7 @@ def _covered(
     for on, its_round, number in rows:
         if on is not None:
             counts[on, its_round or ""] += number
-    if as_of < today and not is_restated:
+    if as_of < today:
         _take_back_corrections(session, where, as_of, counts)
     return counts
 

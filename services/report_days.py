@@ -11,7 +11,7 @@ from rules.coverage import Figure, sum_households, sum_members
 from rules.refusals import N_
 from rules.report_tables import DAYS_TITLE, HOUSEHOLD_DAYS, STUDY_DAYS, Fact, Line, ReportTable
 from services.covered_days import household_days, member_days
-from services.report_places import RESTATED, Asked
+from services.report_places import Asked
 from services.report_study import Study
 
 NOTE = N_("Chỉ ghi ngày mở đợt và những ngày có thêm người hoặc hộ được tính.")
@@ -27,7 +27,10 @@ class _Days:
 
 
 def study_days_table(session: Session, asked: Asked, study: Study) -> ReportTable:
-    """Members covered day by day; the last line's sum is the total of the campaign's table."""
+    """Members covered day by day; the last line's sum is the total of the campaign's table.
+
+    Whole campaigns have the same days in both views of units.
+    """
     figures = study.figures
     whole = sum_members((line.members for line in study.units), figures.members.target_percent)
     days = member_days(
@@ -36,7 +39,6 @@ def study_days_table(session: Session, asked: Asked, study: Study) -> ReportTabl
         by=asked.by,
         today=asked.today,
         as_of=figures.as_of,
-        is_restated=asked.view == RESTATED,
     )
     found = _Days(study, whole.figure, _from_the_opening(study, days))
     lines = []
@@ -69,11 +71,10 @@ def household_days_table(session: Session, asked: Asked, study: Study) -> Report
     days = household_days(
         session,
         study.campaign,
-        {line.unit.id for line in study.groups},
+        {group.unit_id for group in figures.groups},
         by=asked.by,
         today=asked.today,
         as_of=figures.as_of,
-        is_restated=asked.view == RESTATED,
     )
     found = _Days(study, whole.figure, _from_the_opening(study, days))
     lines, before = [], 0
