@@ -51,7 +51,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # names stay as short as they are
     app.session_interface = web.feeds.Sessions()
     # No view or hook of ours is a coroutine, so no request has to find that out of each again.
-    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # Flask lets it be replaced
     web.entrance.init_app(app)
     _connect(app)
     _dress_templates(app)

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter  # type: ignore[import-untyped]  # has no types
 from sqlalchemy import select
 
 from app import create_app

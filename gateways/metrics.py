@@ -73,7 +73,7 @@ def as_text(gauges: Mapping[str, tuple[str, Mapping[str, float]]]) -> bytes:
     """Everything counted so far and the gauges: name → (sentence, {state or "": value})."""
     shown = CollectorRegistry()
     if os.environ.get(FOLDER_VARIABLE):
-        MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(shown)  # type: ignore[no-untyped-call]  # has no types
         shown.register(_Figures(gauges))
         return generate_latest(shown)
     shown.register(_Figures(gauges))

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter  # type: ignore[import-untyped]  # has no types
 
 from gateways.children import Endings, in_child
 from gateways.workbook_csv import decoded, separator_of

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import vobject  # type: ignore[import-untyped]
+import vobject  # type: ignore[import-untyped]  # has no types
 from icalendar import Calendar
 
 from tests.clients.programs import SETUP, needs
