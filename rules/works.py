@@ -1,6 +1,5 @@
 """Work that is due by a day and done on a day: plans, steps of a history, visits to cell meetings."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,16 +9,19 @@ KINDS = ("action_plan", "history_step", "leader_visit")
 STATES = ("overdue", "due", "done")
 REMIND_DAYS = (7, 1)
 """Days before the due day on which those who answer for the unit are reminded."""
+SOON_DAYS = 14
+"""What is due within so many days, today included, is due soon."""
 MONDAY = 0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of those that are due have been done; printed as n/N."""
+    """How many of those that are due have been done; printed as n/N. `soon` are due, not overdue."""
 
     done: int
     total: int
     overdue: int
+    soon: int = 0
 
 
 def state_of(due_on: date, done_on: date | None, today: date) -> str:
@@ -27,12 +29,6 @@ def state_of(due_on: date, done_on: date | None, today: date) -> str:
     if done_on is not None:
         return "done"
     return "overdue" if due_on < today else "due"
-
-
-def progress(states: Iterable[str]) -> Progress:
-    """Counted over the states of single works."""
-    found = list(states)
-    return Progress(found.count("done"), len(found), found.count("overdue"))
 
 
 def is_reminded(due_on: date, done_on: date | None, today: date) -> bool:

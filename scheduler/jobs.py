@@ -17,7 +17,7 @@ from services import (
     roster,
     scheduled_backups,
     unit_changes,
-    works,
+    work_reminders,
 )
 
 
@@ -85,7 +85,7 @@ ONCE_A_DAY = (
     Slotted(
         "remind_works",
         Daily(time(7, 10)),
-        lambda slot, now: works.remind(slot, now=now),
+        lambda slot, now: work_reminders.remind(slot, now=now),
     ),
     Slotted(
         "weekly_digest",

@@ -1,6 +1,5 @@
-"""The year's other work: what is due by a day (plans, history steps, leaders' visits), and counts."""
+"""The year's other work, written down: plans, histories and their steps, leaders' visits, counts."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,11 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateways.mail import Button, Letter, Mailbox
 from models import (
-    Account,
     ActionPlan,
-    Campaign,
     Commendation,
     HistoryProject,
     HistoryStep,
@@ -22,76 +18,18 @@ from models import (
     UnitKind,
 )
 from rules.days import local_day
-from rules.permissions import SYSTEM, Actor
+from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
 from rules.text import clean
-from rules.works import KINDS, STATES, Progress, check_done, is_reminded, progress, state_of
-from services import audit, outbox
+from rules.works import KINDS, check_done
+from services import audit
 from services.access import require_unit, within_scope
 from services.campaigns import campaign_for, covered_unit_ids
-from services.clock import first_run
-from services.office import office
-from services.reminders import staff_of
-from services.transaction import reading, writing
-from services.units import unit_names_on
+from services.transaction import writing
 
 LEVELS = ("province", "city", "grassroots")
 RECIPIENTS = ("collective", "individual")
 MOST_STEPS = 40
-
-
-@dataclass(frozen=True)
-class Due:
-    """One work that a unit owes by a day; `reference` is the number of what was issued, if any."""
-
-    kind: str
-    id: int
-    unit_id: int
-    unit_name: str
-    title: str
-    due_on: date
-    done_on: date | None
-    reference: str
-    state: str
-
-
-@dataclass(frozen=True)
-class _Row:
-    """The same as it lies in its own table."""
-
-    id: int
-    unit_id: int
-    title: str
-    due_on: date
-    done_on: date | None
-    reference: str
-
-
-@dataclass(frozen=True)
-class HistoryLine:
-    """A unit's writing of its own history, with how many of its steps are done."""
-
-    id: int
-    unit_name: str
-    title: str
-    state: str
-    started_on: date
-    published_on: date | None
-    steps: Progress
-
-
-@dataclass(frozen=True)
-class CommendationLine:
-    """One decision's commendations, counted."""
-
-    id: int
-    decided_on: date
-    decision_number: str
-    level: str
-    recipient_kind: str
-    recipients: int
-    unit_id: int | None
-    unit_name: str
 
 
 @dataclass(frozen=True)
@@ -199,7 +137,7 @@ def save_history(history_id: int, plan: HistoryPlan, *, now: datetime, by: Actor
     """Change a history project."""
     _check_history(plan)
     with writing() as session:
-        row = _history(session, history_id, now, by)
+        row = history_for(session, history_id, now, by)
         require_unit(session, by, plan.unit_id, local_day(now), "staff")
         _apply_history(row, plan)
         _record(session, "history_project", row.id, plan.unit_id, now, by, state=row.state)
@@ -221,7 +159,7 @@ def _apply_history(row: HistoryProject, plan: HistoryPlan) -> None:
 def publish_history(history_id: int, published_on: date, *, now: datetime, by: Actor) -> None:
     """Write down the day a history was published."""
     with writing() as session:
-        row = _history(session, history_id, now, by)
+        row = history_for(session, history_id, now, by)
         if row.state == "published":
             raise Refusal(N_("Công trình “%(title)s” đã xuất bản rồi."), title=row.title)
         if published_on < row.started_on:
@@ -236,7 +174,7 @@ def add_history_step(history_id: int, name: str, due_on: date, *, now: datetime,
     if not name or len(name) > 200:
         raise Malformed(N_("Hãy ghi tên bước, không quá 200 ký tự."))
     with writing() as session:
-        row = _history(session, history_id, now, by)
+        row = history_for(session, history_id, now, by)
         steps = session.scalars(select(HistoryStep).where(HistoryStep.project_id == row.id)).all()
         if len(steps) >= MOST_STEPS:
             raise Refusal(N_("Một công trình có nhiều nhất %(most)s bước."), most=MOST_STEPS)
@@ -246,7 +184,8 @@ def add_history_step(history_id: int, name: str, due_on: date, *, now: datetime,
         _record(session, "history_step", step.id, row.unit_id, now, by, due_on=due_on)
 
 
-def _history(session: Session, history_id: int, now: datetime, by: Actor) -> HistoryProject:
+def history_for(session: Session, history_id: int, now: datetime, by: Actor) -> HistoryProject:
+    """The project within reach of somebody who may change it, else NotFound."""
     row = session.get(HistoryProject, history_id)
     if row is None:
         raise NotFound(N_("Không tìm thấy công trình này."))
@@ -341,7 +280,7 @@ def _keep_commendation(
         require_unit(session, by, plan.unit_id, local_day(now), "staff")
         row = Commendation()
         if commendation_id is not None:
-            row = _commendation(session, commendation_id, now, by)
+            row = commendation_for(session, commendation_id, now, by)
         row.decided_on, row.decision_number = plan.decided_on, clean(plan.decision_number)
         row.level, row.unit_id = plan.level, plan.unit_id
         row.recipient_kind, row.recipients = plan.recipient_kind, plan.recipients
@@ -350,66 +289,15 @@ def _keep_commendation(
         _record(session, "commendation", row.id, plan.unit_id, now, by, recipients=row.recipients)
 
 
-def _commendation(session: Session, commendation_id: int, now: datetime, by: Actor) -> Commendation:
+def commendation_for(
+    session: Session, commendation_id: int, now: datetime, by: Actor
+) -> Commendation:
+    """The decision within reach of somebody who may change it, else NotFound."""
     row = session.get(Commendation, commendation_id)
     if row is None:
         raise NotFound(N_("Không tìm thấy quyết định khen thưởng này."))
     require_unit(session, by, row.unit_id, local_day(now), "staff")
     return row
-
-
-def remind(slot: datetime, *, now: datetime) -> int:
-    """Write to the staff nearest to each unit about what is due soon or overdue: one letter each.
-
-    Gives how many letters. 7 days and 1 day before, the day after, then each Monday.
-    """
-    today = local_day(now)
-    session = reading()
-    session.rollback()
-    lines = [
-        line
-        for kind in KINDS
-        for line in _lines(session, kind, today, SYSTEM)
-        if is_reminded(line.due_on, line.done_on, today)
-    ]
-    session.rollback()
-    with writing() as session:
-        if not first_run(session, "remind_works", slot, now=now):
-            return 0
-        lists: defaultdict[int, list[Due]] = defaultdict(list)
-        accounts: dict[int, Account] = {}
-        for line in lines:
-            for account in staff_of(session, line.unit_id, today):
-                accounts[account.id] = account
-                lists[account.id].append(line)
-        for account_id, theirs in lists.items():
-            _write_to(session, accounts[account_id], theirs, slot, now)
-        return len(lists)
-
-
-def _write_to(
-    session: Session, account: Account, lines: Sequence[Due], slot: datetime, now: datetime
-) -> None:
-    overdue = sum(line.state == "overdue" for line in lines)
-    outbox.enqueue_letter(
-        session,
-        Letter(
-            greeting=f"Kính gửi đồng chí {account.name},",
-            paragraphs=[f"Có {len(lines)} việc sắp đến hạn hoặc đã quá hạn:"],
-            facts=[
-                (line.unit_name, f"{line.title}: hạn {line.due_on:%d/%m/%Y}")
-                for line in sorted(lines, key=lambda line: (line.due_on, line.unit_name))[:40]
-            ],
-            buttons=[Button("Mở danh sách", f"{office().public_url}/works/")],
-        ),
-        kind="notice",
-        to=Mailbox(account.email, account.name),
-        subject=f"Việc đến hạn: {len(lines)} ({overdue} quá hạn)",
-        dedup_key=f"works:{slot:%Y%m%d}:a{account.id}",
-        now=now,
-        due_at=slot,
-        account_id=account.id,
-    )
 
 
 def _record(
@@ -431,151 +319,3 @@ def _record(
         unit_id=unit_id,
         saved=details,
     )
-
-
-def dues(kind: str, *, today: date, by: Actor, campaign: str = "", state: str = "") -> list[Due]:
-    """The works of a kind within scope: overdue first, then by the day they are due."""
-    lines = _lines(reading(), kind, today, by, campaign)
-    return [line for line in lines if state in ("", line.state)]
-
-
-def _lines(session: Session, kind: str, today: date, by: Actor, campaign: str = "") -> list[Due]:
-    if kind not in KINDS:
-        raise NotFound(N_("Không có loại việc này."))
-    rows = _ROWS[kind](session, today, by, campaign)
-    names = unit_names_on(session, [row.unit_id for row in rows], today)
-    found = [
-        Due(
-            kind,
-            row.id,
-            row.unit_id,
-            names[row.unit_id],
-            row.title,
-            row.due_on,
-            row.done_on,
-            row.reference,
-            state_of(row.due_on, row.done_on, today),
-        )
-        for row in rows
-    ]
-    return sorted(
-        found, key=lambda one: (STATES.index(one.state), one.due_on, one.unit_name, one.id)
-    )
-
-
-def _plan_rows(session: Session, today: date, by: Actor, campaign: str) -> list[_Row]:
-    rows = session.execute(
-        select(ActionPlan, Campaign.title)
-        .join(Campaign, Campaign.id == ActionPlan.campaign_id)
-        .where(
-            within_scope(by, ActionPlan.unit_id, today),
-            *([Campaign.code == campaign] if campaign else []),
-        )
-    )
-    return [
-        _Row(plan.id, plan.unit_id, title, plan.due_on, plan.issued_on, plan.issued_number or "")
-        for plan, title in rows
-    ]
-
-
-def _step_rows(session: Session, today: date, by: Actor, _campaign: str) -> list[_Row]:
-    rows = session.execute(
-        select(HistoryStep, HistoryProject.unit_id, HistoryProject.title)
-        .join(HistoryProject, HistoryProject.id == HistoryStep.project_id)
-        .where(within_scope(by, HistoryProject.unit_id, today))
-    )
-    return [
-        _Row(step.id, unit_id, f"{title}: {step.name}", step.due_on, step.done_on, "")
-        for step, unit_id, title in rows
-    ]
-
-
-def _visit_rows(session: Session, today: date, by: Actor, _campaign: str) -> list[_Row]:
-    rows = session.scalars(select(LeaderVisit).where(within_scope(by, LeaderVisit.unit_id, today)))
-    return [_Row(row.id, row.unit_id, row.leader, row.due_on, row.done_on, "") for row in rows]
-
-
-_ROWS = {"action_plan": _plan_rows, "history_step": _step_rows, "leader_visit": _visit_rows}
-
-
-def due_line(kind: str, work_id: int, *, today: date, by: Actor) -> Due:
-    """One work within scope."""
-    found = [line for line in _lines(reading(), kind, today, by) if line.id == work_id]
-    if not found:
-        raise NotFound(N_("Không tìm thấy việc này trong phạm vi của bạn."))
-    return found[0]
-
-
-def histories(*, today: date, by: Actor) -> list[HistoryLine]:
-    """The history projects within scope, those in progress first."""
-    session = reading()
-    rows = session.scalars(
-        select(HistoryProject)
-        .where(within_scope(by, HistoryProject.unit_id, today))
-        .order_by(HistoryProject.state, HistoryProject.started_on)
-    ).all()
-    names = unit_names_on(session, [row.unit_id for row in rows], today)
-    states: defaultdict[int, list[str]] = defaultdict(list)
-    for step in session.scalars(select(HistoryStep)):
-        states[step.project_id].append(state_of(step.due_on, step.done_on, today))
-    return [
-        HistoryLine(
-            row.id,
-            names[row.unit_id],
-            row.title,
-            row.state,
-            row.started_on,
-            row.published_on,
-            progress(states[row.id]),
-        )
-        for row in rows
-    ]
-
-
-def history_plan(history_id: int, *, now: datetime, by: Actor) -> HistoryPlan:
-    """What is written of one project, for its form."""
-    row = _history(reading(), history_id, now, by)
-    return HistoryPlan(row.unit_id, row.title, row.started_on, row.published_on)
-
-
-def commendations(*, today: date, by: Actor) -> list[CommendationLine]:
-    """The commendations within scope, newest first."""
-    session = reading()
-    rows = session.scalars(
-        select(Commendation)
-        .where(within_scope(by, Commendation.unit_id, today))
-        .order_by(Commendation.decided_on.desc(), Commendation.id.desc())
-    ).all()
-    names = unit_names_on(session, [row.unit_id for row in rows if row.unit_id], today)
-    return [
-        CommendationLine(
-            row.id,
-            row.decided_on,
-            row.decision_number,
-            row.level,
-            row.recipient_kind,
-            row.recipients,
-            row.unit_id,
-            names.get(row.unit_id or 0, ""),
-        )
-        for row in rows
-    ]
-
-
-def commendation(commendation_id: int, *, today: date, by: Actor) -> CommendationLine:
-    """One decision within scope."""
-    found = [line for line in commendations(today=today, by=by) if line.id == commendation_id]
-    if not found:
-        raise NotFound(N_("Không tìm thấy quyết định khen thưởng này."))
-    return found[0]
-
-
-def units_that_report(*, today: date, by: Actor) -> list[tuple[int, str]]:
-    """The reporting units within scope, ids with names, for the forms."""
-    rows = reading().execute(
-        select(Unit.id, Unit.name)
-        .where(Unit.tree == "party", within_scope(by, Unit.id, today, "staff"))
-        .where(Unit.kind.has(is_grassroots=True), Unit.valid_to.is_(None) | (Unit.valid_to > today))
-        .order_by(Unit.position, Unit.fold)
-    )
-    return [(row.id, row.name) for row in rows]

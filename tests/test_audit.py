@@ -20,7 +20,7 @@ NOT_LOGGED = {
     "sending.send_due": "the message's row tells its whole life",
     "reminders.remind": "the mail is a row",
     "reminders.chase_registers": "the mail is a row",
-    "works.remind": "the mail is a row",
+    "work_reminders.remind": "the mail is a row",
     "incoming_replies.forget_old_mails": "the retention of mails read already",
     "feed_meetings.blocks_of": "keeps bytes that can be made again",
     "feeds.feed_content": "keeps bytes and the hour they were asked for",

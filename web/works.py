@@ -5,35 +5,35 @@ from collections.abc import Callable
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from wtforms import IntegerField, RadioField, SelectField, SelectMultipleField, StringField
 
 from rules.days import local_day
 from rules.refusals import N_, Malformed
-from rules.works import STATES, progress
-from services import campaigns, units, works
-from web.fields import (
-    DayField,
-    at_most,
-    attempt,
-    between,
-    choices,
-    id_or_none,
-    may_be_empty,
-    needed,
-    said,
-)
+from rules.works import SOON_DAYS
+from services import work_lists, works
+from web.fields import attempt, id_or_none
 from web.form_sentences import Form
 from web.identity import current_actor, now, requires
+from web.work_forms import (
+    LEVELS,
+    RECIPIENTS,
+    ActionPlanForm,
+    CommendationForm,
+    DueForm,
+    HistoryForm,
+    PublicationForm,
+    StepForm,
+    VisitForm,
+    campaigns_on_offer,
+)
 
 bp = Blueprint("works", __name__, url_prefix="/works")
 
-LEVELS = {
-    "province": N_("Cấp tỉnh"),
-    "city": N_("Cấp thành phố, phường"),
-    "grassroots": N_("Cấp cơ sở"),
+FILTERS = {
+    "overdue": N_("Quá hạn"),
+    "soon": N_("Sắp đến hạn"),
+    "due": N_("Chưa đến hạn"),
+    "done": N_("Đã làm"),
 }
-RECIPIENTS = {"collective": N_("Tập thể"), "individual": N_("Cá nhân")}
-STATE_NAMES = {"overdue": N_("Quá hạn"), "due": N_("Chưa làm"), "done": N_("Đã làm")}
 HOME = {
     "action_plan": "works.index",
     "history_step": "works.histories",
@@ -41,135 +41,28 @@ HOME = {
 }
 
 
-def _campaigns() -> list[tuple[str, str]]:
-    lines = campaigns.campaign_list(
-        today=local_day(now()), by=current_actor(), states=("open", "closed")
-    )
-    return [(line.code, line.title) for line in lines]
-
-
-def _units() -> list[tuple[int, str]]:
-    return works.units_that_report(today=local_day(now()), by=current_actor())
-
-
-class ActionPlanForm(Form):
-    """A unit's plan after a campaign."""
-
-    campaign = SelectField(said(N_("Đợt học tập")), [needed()])
-    unit_id = SelectField(said(N_("Đơn vị")), coerce=id_or_none)
-    due_on = DayField(said(N_("Hạn ban hành")), [needed()])
-    issued_number = StringField(said(N_("Số văn bản")), [at_most(80)])
-    issued_on = DayField(said(N_("Ngày ban hành")), [may_be_empty()])
-
-    def offer_choices(self) -> None:
-        """Fill the lists from what this person answers for."""
-        self.campaign.choices = choices(_campaigns())
-        self.unit_id.choices = choices([("", _("– mọi đơn vị của đợt –")), *_units()])
-
-
-class DueForm(Form):
-    """The day a work is due, and the day it was done."""
-
-    due_on = DayField(said(N_("Hạn")), [needed()])
-    done_on = DayField(said(N_("Ngày làm xong")), [may_be_empty()])
-    reference = StringField(said(N_("Số văn bản")), [at_most(80)])
-
-
-class VisitForm(Form):
-    """A leader is to attend meetings of cells."""
-
-    leader = StringField(said(N_("Người dự (họ tên, chức vụ)")), [needed(), at_most(180)])
-    unit_ids = SelectMultipleField(said(N_("Chi bộ")), [needed()], coerce=id_or_none)
-    due_on = DayField(said(N_("Dự trước ngày")), [needed()])
-
-    def offer_choices(self) -> None:
-        """Fill the list with the cells within scope."""
-        offered = units.unit_options(
-            current_actor(), local_day(now()), tree="party", holding_people=True, roles=("staff",)
-        )
-        self.unit_ids.choices = choices(offered)
-
-
-class HistoryForm(Form):
-    """A unit's writing of its history."""
-
-    unit_id = SelectField(said(N_("Đơn vị")), [needed()], coerce=id_or_none)
-    title = StringField(said(N_("Tên công trình")), [needed(), at_most(300)])
-    started_on = DayField(said(N_("Bắt đầu")), [needed()])
-    published_on = DayField(said(N_("Ngày xuất bản, nếu đã xuất bản")), [may_be_empty()])
-
-    def offer_choices(self) -> None:
-        """Fill the list of units; the one of a project stays on offer though it ended."""
-        offered = _units()
-        if self.unit_id.data and self.unit_id.data not in dict(offered):
-            offered.append((self.unit_id.data, _("(đơn vị hiện ghi)")))
-        self.unit_id.choices = choices(offered)
-
-    def plan(self) -> works.HistoryPlan:
-        """What was filled in."""
-        return works.HistoryPlan(
-            self.unit_id.data, self.title.data, self.started_on.data, self.published_on.data
-        )
-
-
-class StepForm(Form):
-    """A step of a history."""
-
-    name = StringField(said(N_("Bước")), [needed(), at_most(200)])
-    due_on = DayField(said(N_("Hạn")), [needed()])
-
-
-class PublicationForm(Form):
-    """The day a history was published."""
-
-    published_on = DayField(said(N_("Ngày xuất bản")), [needed()])
-
-
-class CommendationForm(Form):
-    """A decision that commends; recipients are counted, never named."""
-
-    decided_on = DayField(said(N_("Ngày quyết định")), [needed()])
-    decision_number = StringField(said(N_("Số quyết định")), [needed(), at_most(80)])
-    level = RadioField(said(N_("Cấp khen")), [needed()], default="city")
-    recipient_kind = RadioField(said(N_("Khen ai")), [needed()], default="collective")
-    recipients = IntegerField(said(N_("Số lượt")), [needed(), between(1, 100_000)])
-    unit_id = SelectField(said(N_("Đơn vị")), coerce=id_or_none)
-
-    def offer_choices(self) -> None:
-        """Fill the lists."""
-        offered: list[tuple[object, object]] = [("", _("– toàn hệ thống –")), *_units()]
-        if self.unit_id.data and self.unit_id.data not in dict(offered):
-            offered.append((self.unit_id.data, _("(đơn vị hiện ghi)")))
-        self.unit_id.choices = choices(offered)
-        self.level.choices = choices((value, _(label)) for value, label in LEVELS.items())
-        self.recipient_kind.choices = choices(
-            (value, _(label)) for value, label in RECIPIENTS.items()
-        )
-
-    def plan(self) -> works.CommendationPlan:
-        """What was filled in."""
-        return works.CommendationPlan(
-            self.decided_on.data,
-            self.decision_number.data,
-            self.level.data,
-            self.recipient_kind.data,
-            self.recipients.data,
-            self.unit_id.data,
-        )
+def _page_asked() -> int:
+    return max(1, id_or_none(request.args.get("page")) or 1)
 
 
 def _list_page(
     template: str, form: Form, kind: str, status: int, **more: object
 ) -> ResponseReturnValue:
-    """A list of works that are due, with how many are done, and the form to add one."""
-    campaign, state = request.args.get("campaign", ""), request.args.get("state", "")
-    every = works.dues(kind, today=local_day(now()), by=current_actor(), campaign=campaign)
+    """A page of works that are due, with how many are done, and the form to add one."""
+    wanted = work_lists.Wanted(
+        campaign=request.args.get("campaign", ""),
+        state=request.args.get("state", ""),
+        query=request.args.get("q", ""),
+    )
     page = render_template(
         template,
         form=form,
-        lines=[line for line in every if state in ("", line.state)],
-        progress=progress(line.state for line in every),
-        states=[(value, _(STATE_NAMES[value])) for value in STATES],
+        listed=work_lists.due_page(
+            kind, wanted, page=_page_asked(), today=local_day(now()), by=current_actor()
+        ),
+        wanted=wanted,
+        states=[(value, _(label)) for value, label in FILTERS.items()],
+        soon_days=SOON_DAYS,
         may_write=current_actor().has_any("staff"),
         today=local_day(now()),
         **more,
@@ -187,7 +80,9 @@ def index() -> ResponseReturnValue:
 
 def _plans_page(form: ActionPlanForm, status: int) -> ResponseReturnValue:
     form.offer_choices()
-    return _list_page("works/index.html", form, "action_plan", status, campaigns=_campaigns())
+    return _list_page(
+        "works/index.html", form, "action_plan", status, campaigns=campaigns_on_offer()
+    )
 
 
 @bp.post("/action-plans")
@@ -256,11 +151,11 @@ def add_visits() -> ResponseReturnValue:
 @requires("staff")
 def edit_due(kind: str, work_id: int) -> ResponseReturnValue:
     """The form of one work that is due."""
-    line = works.due_line(kind, work_id, today=local_day(now()), by=current_actor())
+    line = work_lists.due_line(kind, work_id, today=local_day(now()), by=current_actor())
     return _due_page(DueForm(obj=line), line, 200)
 
 
-def _due_page(form: DueForm, line: works.Due, status: int) -> ResponseReturnValue:
+def _due_page(form: DueForm, line: work_lists.Due, status: int) -> ResponseReturnValue:
     if line.kind != "action_plan":
         del form.reference
     page = render_template("works/due.html", form=form, line=line, back=url_for(HOME[line.kind]))
@@ -271,7 +166,7 @@ def _due_page(form: DueForm, line: works.Due, status: int) -> ResponseReturnValu
 @requires("staff")
 def save_due(kind: str, work_id: int) -> ResponseReturnValue:
     """Change a work, or write down that it is done."""
-    line = works.due_line(kind, work_id, today=local_day(now()), by=current_actor())
+    line = work_lists.due_line(kind, work_id, today=local_day(now()), by=current_actor())
     form = DueForm()
     if not form.validate() or not attempt(
         form,
@@ -299,7 +194,11 @@ def histories() -> ResponseReturnValue:
 
 def _histories_page(form: HistoryForm, status: int) -> ResponseReturnValue:
     form.offer_choices()
-    projects = works.histories(today=local_day(now()), by=current_actor())
+    projects = work_lists.histories(
+        page=id_or_none(request.args.get("projects")) or 1,
+        today=local_day(now()),
+        by=current_actor(),
+    )
     return _list_page("works/histories.html", form, "history_step", status, projects=projects)
 
 
@@ -328,7 +227,7 @@ def _save_history(
 @requires("staff")
 def edit_history(history_id: int) -> ResponseReturnValue:
     """The form of a project, and of its steps."""
-    plan = works.history_plan(history_id, now=now(), by=current_actor())
+    plan = work_lists.history_plan(history_id, now=now(), by=current_actor())
     return _history_page(HistoryForm(obj=plan), history_id, 200)
 
 
@@ -366,7 +265,7 @@ def add_history_step(history_id: int) -> ResponseReturnValue:
             history_id, form.name.data, form.due_on.data, now=now(), by=current_actor()
         ),
     ):
-        plan = works.history_plan(history_id, now=now(), by=current_actor())
+        plan = work_lists.history_plan(history_id, now=now(), by=current_actor())
         return _history_page(HistoryForm(None, obj=plan), history_id, 422, form)
     flash(_("Đã thêm bước."), "good")
     return redirect(url_for("works.edit_history", history_id=history_id), 303)
@@ -396,7 +295,9 @@ def _commendations_page(form: CommendationForm, status: int) -> ResponseReturnVa
     page = render_template(
         "works/commendations.html",
         form=form,
-        lines=works.commendations(today=local_day(now()), by=current_actor()),
+        listed=work_lists.commendations(
+            page=_page_asked(), today=local_day(now()), by=current_actor()
+        ),
         may_write=current_actor().has_any("staff"),
         levels={value: _(label) for value, label in LEVELS.items()},
         recipients={value: _(label) for value, label in RECIPIENTS.items()},
@@ -422,8 +323,8 @@ def add_commendation() -> ResponseReturnValue:
 @requires("staff")
 def edit_commendation(commendation_id: int) -> ResponseReturnValue:
     """The form of one decision."""
-    line = works.commendation(commendation_id, today=local_day(now()), by=current_actor())
-    return _commendation_page(CommendationForm(obj=line), commendation_id, 200)
+    plan = work_lists.commendation_plan(commendation_id, now=now(), by=current_actor())
+    return _commendation_page(CommendationForm(obj=plan), commendation_id, 200)
 
 
 def _commendation_page(

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from rules.refusals import Malformed
-from rules.works import check_done, is_reminded, progress, state_of
+from rules.works import check_done, is_reminded, state_of
 
 DUE = date(2026, 11, 25)  # a Wednesday
 
@@ -14,11 +14,6 @@ def test_the_due_day_itself_is_in_time() -> None:
     assert state_of(DUE, None, DUE) == "due"
     assert state_of(DUE, None, DUE + timedelta(days=1)) == "overdue"
     assert state_of(DUE, DUE + timedelta(days=9), DUE + timedelta(days=20)) == "done"
-
-
-def test_progress_counts_done_of_all() -> None:
-    found = progress(["done", "overdue", "due", "done"])
-    assert (found.done, found.total, found.overdue) == (2, 4, 1)
 
 
 def test_reminders_come_before_the_day_after_and_each_monday() -> None:

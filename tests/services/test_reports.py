@@ -8,7 +8,7 @@ from models import AuditEntry, Course, CourseType, Enrolment
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, NotFound, Refusal
-from services import report_files, reports, works
+from services import report_files, reports, work_lists, works
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -103,7 +103,7 @@ def test_action_plans_are_due_and_issued(city):
 def test_histories_are_published_once(city):
     plan = works.HistoryPlan(city.units["ward-1"].id, "Lịch sử phường Một", date(2025, 1, 1))
     works.add_history(plan, now=world.NOW, by=SYSTEM)
-    [line] = works.histories(today=world.TODAY, by=SYSTEM)
+    [line] = work_lists.histories(page=1, today=world.TODAY, by=SYSTEM).rows
     works.publish_history(line.id, world.TODAY, now=world.NOW, by=SYSTEM)
     assert report().as_json()["history_projects"] == {
         "total": 1,
