@@ -2,25 +2,21 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from email.errors import MessageError
-from email.header import Header, decode_header, make_header
-from email.message import EmailMessage
-from email.parser import BytesHeaderParser
-from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from gateways import mime
 from gateways.calendar import Method
 from gateways.errors import GatewayError
 from rules.calendar import clean_line
 
 SUBJECT_CHARACTERS = 180
+_CALENDAR = 'charset="UTF-8";\r\n component="VEVENT"'
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates" / "mail"
 _ADDRESS = re.compile(r"[^@\s<>,;:\"()\[\]\\]{1,64}@[^@\s<>,;:\"()\[\]\\]{1,255}")
 _PAGES = Environment(
@@ -29,6 +25,7 @@ _PAGES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
 
 
@@ -90,7 +87,6 @@ class Envelope:
     message_id: str
     sent_at: datetime
     in_reply_to: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def compose(
@@ -108,31 +104,43 @@ def compose(
     Raises GatewayError when an address is no address or a header hides a second one.
     """
     _check_headers(envelope)
-    message = EmailMessage(policy=SMTP)
-    message.set_raw("From", _shown("From", envelope.sender))
-    message.set_raw("To", _shown("To", envelope.recipient))
-    message.set_raw("Subject", _encoded("Subject", subject_line(envelope.subject)))
-    message["Date"] = format_datetime(envelope.sent_at)
-    message["Message-ID"] = envelope.message_id
-    if envelope.in_reply_to:
-        message["In-Reply-To"] = envelope.in_reply_to
-        message["References"] = envelope.in_reply_to
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    for name, value in envelope.headers.items():
-        message[name] = value
-    message.set_content(plain_body(letter), cte="base64")
-    message.add_alternative(html_body(letter), subtype="html", cte="base64")
+    digest = hashlib.sha256(envelope.message_id.encode()).hexdigest()[:24]
+    texts = [
+        mime.part('text/plain; charset="utf-8"', mime.text(plain_body(letter))),
+        mime.part('text/html; charset="utf-8"', mime.text(html_body(letter))),
+    ]
+    files = []
     if calendar and method:
-        _add_calendar(message, calendar, method)
+        texts.append(mime.part(f'text/calendar; method="{method.value}"; {_CALENDAR}', calendar))
+        files.append(_file(calendar, "huy.ics" if method is Method.CANCEL else "moi.ics"))
     if attached:
-        message.add_attachment(
-            attached, maintype="application", subtype="ics", cte="base64", filename="lich.ics"
-        )
-    _fix_boundaries(message, envelope.message_id)
-    content = message.as_bytes()
-    _read_back(content, message, subject_line(envelope.subject))
-    return content
+        files.append(_file(attached, "lich.ics"))
+    content = mime.parts("alternative", f"=_{len(files) and 1}_{digest}", texts)
+    if files:
+        content = mime.parts("mixed", f"=_0_{digest}", [content, *files])
+    return mime.message(_headers(envelope), content)
+
+
+def _file(content: bytes, name: str) -> bytes:
+    return mime.part("application/ics", content, f'attachment; filename="{name}"')
+
+
+def _headers(envelope: Envelope) -> list[tuple[str, str]]:
+    headers = [
+        ("From", _shown("From", envelope.sender)),
+        ("To", _shown("To", envelope.recipient)),
+        ("Subject", mime.encoded("Subject", subject_line(envelope.subject))),
+        ("Date", format_datetime(envelope.sent_at)),
+        ("Message-ID", envelope.message_id),
+    ]
+    if envelope.in_reply_to:
+        headers += [
+            ("In-Reply-To", envelope.in_reply_to),
+            ("References", envelope.in_reply_to),
+        ]
+    headers += [("Auto-Submitted", "auto-generated")]
+    headers += [("X-Auto-Response-Suppress", "OOF, AutoReply")]
+    return headers
 
 
 def plain_body(letter: Letter) -> str:
@@ -169,57 +177,14 @@ def _check_headers(envelope: Envelope) -> None:
                 f"Địa chỉ thư không hợp lệ: {mailbox.address!r}.", permanent=True, bad_address=True
             )
     lines = [envelope.subject, envelope.sender.name, envelope.recipient.name]
-    lines += [envelope.message_id, envelope.in_reply_to, *envelope.headers.values()]
+    lines += [envelope.message_id, envelope.in_reply_to]
     for line in lines:
-        if _hides_a_line(line):
+        if mime.hides_a_line(line):
             raise GatewayError(f"Đầu thư chứa ký tự điều khiển: {line!r}.", permanent=True)
-
-
-def _hides_a_line(line: str) -> bool:
-    """Say whether the line, or what it says once decoded, breaks out of its header.
-
-    Python 3.11.7 turns an encoded word with a line end in it into a second header (CVE-2024-6923).
-    """
-    try:
-        decoded = str(make_header(decode_header(line)))
-    except (MessageError, LookupError, ValueError):
-        return True
-    return any(unicodedata.category(mark) in ("Cc", "Zl", "Zp") for mark in line + decoded)
 
 
 def _shown(header: str, mailbox: Mailbox) -> str:
     name = clean_line(mailbox.name)
-    return f"{_encoded(header, name)}\r\n <{mailbox.address}>" if name else mailbox.address
-
-
-def _encoded(header: str, text: str) -> str:
-    """Write a header's text in encoded words of our own cutting.
-
-    Python 3.11.7's way of folding a long header loses the space between two of them.
-    """
-    return Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
-
-
-def _add_calendar(message: EmailMessage, calendar: bytes, method: Method) -> None:
-    message.add_alternative(calendar, maintype="text", subtype="calendar", cte="base64")
-    part = list(message.iter_parts())[-1]
-    kind = f"text/calendar; method={method.value}; charset=UTF-8; component=VEVENT"
-    part.replace_header("Content-Type", kind)
-    name = "huy.ics" if method is Method.CANCEL else "moi.ics"
-    message.add_attachment(
-        calendar, maintype="application", subtype="ics", cte="base64", filename=name
-    )
-
-
-def _fix_boundaries(message: EmailMessage, key: str) -> None:
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    for number, part in enumerate(message.walk()):
-        if part.is_multipart():
-            part.set_boundary(f"=_{number}_{digest}")
-
-
-def _read_back(content: bytes, message: EmailMessage, subject: str) -> None:
-    """Refuse a message whose headers, read again, are not the headers that were meant."""
-    read = BytesHeaderParser(policy=SMTP).parsebytes(content)
-    if read.keys() != message.keys() or str(read["Subject"]) != subject:
-        raise GatewayError("Đầu thư đọc lại không khớp: có thể bị chèn dòng.", permanent=True)
+    if not name:
+        return mailbox.address
+    return f"{mime.encoded(header, name)}\r\n <{mailbox.address}>"

@@ -127,6 +127,24 @@ def test_a_request_asks_exactly_one_person() -> None:
     assert vobject.readOne(content.decode()).vevent.attendee.value == str(attendee)
 
 
+def test_the_objects_of_two_guests_differ_in_their_own_lines_alone() -> None:
+    others = Organizer("moihop+i7.ab@thanhuy.example", OFFICE.name)
+    an = Attendee("an@nhanvien.example", "Nguyễn Thị Ngọc Ánh Tuyết Mai Hương", "DECLINED")
+    later = NOW + timedelta(minutes=3)
+    first = invitation(FACTS, OFFICE, CHI, method=Method.REQUEST, stamp=NOW)
+    second = invitation(FACTS, others, an, method=Method.REQUEST, stamp=later)
+    assert Calendar.from_ical(second).to_ical() == second
+    one, two = (Calendar.from_ical(content).events[0] for content in (first, second))
+    own = {name for name in one if one[name].to_ical() != two[name].to_ical()}
+    assert own == {"DTSTAMP", "ATTENDEE", "ORGANIZER"}
+    assert (two["ATTENDEE"], two["ORGANIZER"]) == (
+        "mailto:an@nhanvien.example",
+        "mailto:moihop+i7.ab@thanhuy.example",
+    )
+    assert two["ATTENDEE"].params["PARTSTAT"] == "DECLINED"
+    assert later == two.DTSTAMP
+
+
 def test_a_cancelled_meeting_and_a_removed_person_get_different_cancels() -> None:
     off = invitation(
         replace(FACTS, cancelled=True, sequence=1), OFFICE, CHI, method=Method.CANCEL, stamp=NOW
@@ -157,6 +175,8 @@ def test_nothing_typed_can_add_a_property(title: str, place: str, note: str, nam
     event = Calendar.from_ical(content).events[0]
     assert str(event["SUMMARY"]) == clean_line(f"x{title}")
     assert str(event.get("LOCATION", "")) == clean_line(place)
+    assert str(event["ATTENDEE"].params.get("CN", "")) == clean_line(name).replace('"', "'")
+    assert Calendar.from_ical(content).to_ical() == content
     by_unicode_lines = content.decode().replace("\r\n ", "").splitlines()
     assert sum(line.startswith("ATTENDEE") for line in by_unicode_lines) == 1
 
