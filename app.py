@@ -31,7 +31,7 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.backups import Keep
 from services import backups, connections, office
-from web.headers import new_nonce, protective_headers
+from web.headers import STRICT_TRANSPORT, new_nonce, protective_headers
 
 csrf = CSRFProtect()
 migrate = Migrate()
@@ -229,6 +229,8 @@ def _dress_templates(app: Flask) -> None:
     def protect(response: Response) -> Response:
         for name, value in protective_headers(csp_nonce()).items():
             response.headers.setdefault(name, value)
+        if request.is_secure:
+            response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
         if request.endpoint == "static":
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:

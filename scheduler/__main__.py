@@ -20,6 +20,7 @@ from app import create_app
 from rules.clock import TICK_SECONDS, was_silent_too_long
 from rules.refusals import Refusal
 from scheduler.jobs import EVERY_TICK, ONCE_A_DAY, SLOW, EveryTick, Slotted
+from scheduler.trigger import EverySeconds
 from scheduler.wall import ClockJumped, Wall
 from scheduler.watch import Watch
 from services import clock, delivery, installation, monitoring, reminders, schema, sending
@@ -83,14 +84,14 @@ class Clock:
         self.heartbeat()
         first = datetime.now(UTC)
         for name, work in self._works():
-            self.scheduler.add_job(
-                work, "interval", id=name, seconds=self.tick_seconds, next_run_time=first
-            )
+            every = EverySeconds(self.tick_seconds)
+            self.scheduler.add_job(work, every, id=name, next_run_time=first)
         threads = [
             Thread(target=self._send_on, args=(transport,), name=f"sender-{number}")
             for number, transport in enumerate(self.transports)
         ]
-        Thread(target=self._watch_over, daemon=True, name="watchdog").start()
+        for watch in (self._watch_over, self._wake):
+            Thread(target=watch, daemon=True, name=watch.__name__.strip("_")).start()
         for thread in threads:
             thread.start()
         log.info("clock %s started", self.name)
@@ -217,16 +218,22 @@ class Clock:
         self.scheduler.shutdown(wait=True)
 
     def _watch_over(self) -> None:
-        """End the process when it is stuck, and wake a scheduler whose wall clock was put back.
+        """End the process when it is stuck: its supervisor starts another.
 
-        APScheduler waits for wall-clock times: five minutes back would be five minutes of silence.
-        Only a watch on the monotonic time notices, and that the scheduler's thread is dead or its
-        database will never answer; the process then ends and its supervisor starts another.
+        Only a watch on the monotonic time notices that the scheduler's thread is dead or that its
+        database will never answer. It asks nothing of the scheduler, which may hold its locks.
         """
         while not self.stopping.wait(min(5.0, self.tick_seconds)):
             if reason := self.watch.stuck():
                 log.critical("%s: ending", reason)
                 os._exit(Watch.STUCK)
+
+    def _wake(self) -> None:
+        """Wake a scheduler whose wall clock was put back.
+
+        APScheduler waits for wall-clock times: five minutes back would be five minutes of silence.
+        """
+        while not self.stopping.wait(min(5.0, self.tick_seconds)):
             latest = datetime.now(UTC) + timedelta(seconds=self.tick_seconds + 1)
             for job in self.scheduler.get_jobs():
                 if job.next_run_time is not None and job.next_run_time > latest:

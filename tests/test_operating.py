@@ -98,9 +98,7 @@ def test_every_command_of_the_page_runs_as_it_stands(
 def test_the_services_of_the_page_start_and_answer(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = free_port()
     figures = tmp_path / "figures"
     figures.mkdir()
     environment |= {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
@@ -149,6 +147,12 @@ def command_of(line: str) -> list[str]:
     return [word.replace("/opt/tuyenhuan/", f"{ROOT}/") for word in shlex.split(line)]
 
 
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 def wait_for(address: str) -> bytes:
     deadline = time.monotonic() + 60
     while True:
@@ -180,7 +184,7 @@ def test_the_units_are_ones_that_systemd_understands(tmp_path: Path) -> None:
 
 def test_no_secret_address_is_kept_by_the_proxys_log_or_ours(app: Flask) -> None:
     """Every route with a secret in its address, as found: a new one must be hidden as well."""
-    pattern = re.search(r'"~(\^.*?)" "\$\{place\}…";', blocks("nginx")[0])
+    pattern = re.search(r'"~(\^.*?)" "\$\{place\}\.\.\.";', blocks("nginx")[0])
     assert pattern is not None
     hides = re.compile(pattern[1].replace("(?<", "(?P<"))
     secret = [

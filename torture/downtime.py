@@ -397,9 +397,9 @@ def run_stepped(control: Path) -> None:
     Only the wall clock is: steady time goes on, as it does when somebody sets a clock.
     """
     logging.disable(logging.CRITICAL)
-    true_time = time_machine.escape_hatch.time.time
     app = create_app()
-    traveller = time_machine.travel(true_time(), tick=True).start()
+    traveller = time_machine.travel(time.time(), tick=True).start()
+    true_time = time_machine.escape_hatch.time.time
 
     def set_clock() -> None:
         was = 0.0

@@ -8,6 +8,8 @@ CONTENT_SECURITY_POLICY = (
     "worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+# Said over https only: for a year the browser asks for no page without it (RFC 6797).
+STRICT_TRANSPORT = "max-age=31536000"
 
 
 def new_nonce() -> str:

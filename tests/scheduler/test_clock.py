@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from rules.permissions import Actor, Grant
 from rules.refusals import NotAllowed
 from scheduler import jobs
 from scheduler.__main__ import Clock
+from scheduler.trigger import EverySeconds
 from scheduler.watch import Watch
 from services import clock
 from services.transaction import writing
@@ -148,6 +150,15 @@ def test_a_job_that_hangs_is_named_and_the_process_ends_when_it_is_hopeless(
     assert watch.stuck() == ""
     monkeypatch.setattr(Watch, "SILENT_SECONDS", -1.0)
     assert "no heartbeat" in watch.stuck()
+
+
+def test_a_clock_three_years_ahead_lists_none_of_the_ticks_it_leapt_over() -> None:
+    began = datetime.now(UTC)
+    job = BackgroundScheduler(timezone=UTC).add_job(list, EverySeconds(10), next_run_time=began)
+    later = began + timedelta(days=3 * 365)
+    assert job._get_run_times(later) == [began]
+    assert job.trigger.get_next_fire_time(began, later) == later + timedelta(seconds=10)
+    assert job.trigger.get_next_fire_time(began, began) == began + timedelta(seconds=10)
 
 
 def test_every_name_in_the_timetable_is_its_own() -> None:
