@@ -1,6 +1,8 @@
 """Passwords kept as Argon2id hashes, checked two at a time so that a flood stays cheap."""
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import BoundedSemaphore
 
@@ -10,6 +12,19 @@ from argon2.exceptions import InvalidHashError, VerificationError
 # 19 MiB, two passes, one lane: OWASP's floor, about 30 ms, so that 2 at once cost under 40 MiB.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _TURNS = BoundedSemaphore(2)
+# Two at work and two that wait: the server's other threads go on giving pages.
+_PLACES = BoundedSemaphore(4)
+
+
+@contextmanager
+def place_to_check() -> Iterator[bool]:
+    """Whether there is room for one more password to be checked; nobody waits to find out."""
+    has_room = _PLACES.acquire(blocking=False)
+    try:
+        yield has_room
+    finally:
+        if has_room:
+            _PLACES.release()
 
 
 def hash_password(password: str) -> str:

@@ -48,6 +48,13 @@ class Malformed(Refusal):
     reason = "malformed"
 
 
+class TooBusy(Refusal):
+    """Too many want the same costly thing at this moment; in some seconds it goes."""
+
+    status = 503
+    reason = "too_busy"
+
+
 class TooManyAttempts(Refusal):
     """Tried too often in too short a time; the sentence is the same whoever is asked about."""
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from gateways.passwords import hash_password, is_outdated, password_matches
+from gateways.passwords import hash_password, is_outdated, password_matches, place_to_check
 from models import Account, SignIn, SignInLink
 from rules.permissions import Actor
-from rules.refusals import N_, NotFound, Refusal
+from rules.refusals import N_, NotFound, Refusal, TooBusy
 from services.attempts import Limit, count_attempt, forget_attempts, network_of
 from services.office import office
 from services.outbox import enqueue_sign_in
@@ -60,9 +60,16 @@ def check_password(email: str, password: str, *, address: str, now: datetime) ->
     """The account's id when the password is right, else the same refusal for every reason.
 
     At most 10 tries an hour for an e-mail and 30 for an address, counted before the answer is
-    known. Somebody locked out by a stranger's tries still gets in by a link sent by mail.
+    known. Somebody locked out by a stranger's tries still gets in by a link sent by mail. A flood
+    is refused before anything is read or counted, and its owner's tries are not used up by it.
     """
-    email = clean_email(email)
+    with place_to_check() as has_room:
+        if not has_room:
+            raise TooBusy(N_("Nhiều người đang đăng nhập cùng lúc. Hãy đợi vài giây rồi bấm lại."))
+        return _checked_password(clean_email(email), password, address=address, now=now)
+
+
+def _checked_password(email: str, password: str, *, address: str, now: datetime) -> int:
     with writing() as session:
         limits = (
             Limit(f"password:email:{email}", 10, HOUR),

@@ -313,7 +313,7 @@ def flood(target: Target, outcome: Outcome, options: argparse.Namespace) -> None
     slowest = sorted(waits)[int(len(waits) * 0.99) - 1] if len(waits) > 1 else 0.0
     outcome.figures["A18 memory grown, MiB"] = round(grown, 1)
     outcome.figures["A18 other pages p99, s"] = round(slowest, 2)
-    outcome.require(grown <= 120, f"A18: memory grew by {grown:.0f} MiB")
+    outcome.require(grown <= 60, f"A18: memory grew by {grown:.0f} MiB")
     outcome.require(all(status in (422, 429, 503) for status in statuses), "A18: odd answers")
 
 

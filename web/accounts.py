@@ -12,7 +12,7 @@ from wtforms import BooleanField, FieldList, FormField, PasswordField, SelectFie
 
 from rules.days import local_day
 from rules.permissions import ROLES, Grant
-from rules.refusals import N_, TooManyAttempts
+from rules.refusals import N_, TooBusy, TooManyAttempts
 from services import accounts, sign_ins, units
 from web import identity
 from web.errors import sentence_of
@@ -128,7 +128,7 @@ def sign_in() -> ResponseReturnValue:
         account_id = sign_ins.check_password(
             form.email.data, form.password.data or "", address=_address(), now=now()
         )
-    except (sign_ins.SignInFailed, TooManyAttempts) as refusal:
+    except (sign_ins.SignInFailed, TooBusy, TooManyAttempts) as refusal:
         form.form_errors.append(sentence_of(refusal))
         return _sign_in_page(form, refusal.status)
     identity.sign_in(account_id, _device())

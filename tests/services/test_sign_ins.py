@@ -1,15 +1,17 @@
 """Ways in: what a password and a one-time link open, and what they never tell."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from gateways.passwords import place_to_check
 from models import Account, Attempt, OutgoingMessage, SignIn
 from rules.permissions import Actor
-from rules.refusals import Malformed, NotFound, Refusal, TooManyAttempts
+from rules.refusals import Malformed, NotFound, Refusal, TooBusy, TooManyAttempts
 from services import accounts, sign_ins
 from services.tokens import token_hash
 from services.transaction import writing
@@ -109,6 +111,17 @@ def test_tries_are_kept_hashed_and_for_a_day(world: World) -> None:
     with pytest.raises(sign_ins.SignInFailed):
         sign_ins.check_password("b@test.invalid", "x", address=HOME, now=NOW + timedelta(days=2))
     assert worlds.db.session.query(Attempt).count() == 2
+
+
+def test_a_flood_is_refused_at_once_and_uses_up_nobodys_tries(world: World) -> None:
+    give_password(world.accounts["an"])
+    with ExitStack() as others:
+        assert all(others.enter_context(place_to_check()) for _ in range(4))
+        for _ in range(20):
+            with pytest.raises(TooBusy):
+                sign_ins.check_password("an@test.invalid", PASSWORD, address=HOME, now=NOW)
+    found = sign_ins.check_password("an@test.invalid", PASSWORD, address=HOME, now=NOW)
+    assert found == world.accounts["an"].id
 
 
 def test_a_right_password_forgets_the_wrong_ones(world: World) -> None:
