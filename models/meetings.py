@@ -73,11 +73,13 @@ class Meeting(Model):
     (RFC 5546 2.1.4); `modified_at` rises strictly, in whole seconds, with every visible change.
     `counting`: by named roll, or by heads only (then it can never feed coverage). `present_count`
     (named present) and `visits_count` (lượt: named present + heads) are kept with each fact.
+    `periods` (tiết) are of a class's sitting; None: nobody has said.
     """
 
     __tablename__ = "meeting"
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="times_in_order"),
+        CheckConstraint("periods IS NULL OR periods BETWEEN 0 AND 24", name="periods_of_a_day"),
         Index("ix_meeting_starts_at", "starts_at"),
         Index("ix_meeting_campaign_id_starts_at", "campaign_id", "starts_at"),
         Index("ix_meeting_kind_starts_at", "kind", "starts_at"),
@@ -102,6 +104,7 @@ class Meeting(Model):
     )
     is_makeup: Mapped[bool] = mapped_column(Boolean, default=False)
     is_thematic: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    periods: Mapped[int | None] = mapped_column(Integer)
     makeup_for_id: Mapped[int | None] = mapped_column(ForeignKey("meeting.id", ondelete="RESTRICT"))
     organiser_id: Mapped[int] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)

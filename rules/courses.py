@@ -115,6 +115,21 @@ def half_days(sittings: Iterable[tuple[datetime, datetime]]) -> int:
     return sum(len(signature_columns(starts_at, ends_at)) for starts_at, ends_at in sittings)
 
 
+def usual_periods(periods: int, sittings: int) -> int | None:
+    """The periods (tiết) of one sitting of a kind of class, as its programme has them: 50 periods
+    in 10 half-days are 5 each (Guidance 61-HD/BTGTW). None when the programme does not say.
+    """
+    return periods // sittings or None if periods > 0 and sittings > 0 else None
+
+
+def periods_shared(periods: int, sittings: int) -> list[int | None]:
+    """A class's periods over its sittings, evenly; the first ones get one more."""
+    if periods <= 0 or sittings <= 0:
+        return [None] * max(sittings, 0)
+    share, rest = divmod(periods, sittings)
+    return [share + (place < rest) for place in range(sittings)]
+
+
 def certificate_numbers(first: int, suffix: str, count: int) -> list[str]:
     """Running numbers as a register has them: 07/GCN, 08/GCN …"""
     suffix = clean(suffix)

@@ -155,7 +155,8 @@ CLASS = (
     text("ngay_khai_giang", N_("Ngày khai giảng"), "02/03/2026"),
     text("ngay_be_giang", N_("Ngày bế giảng"), "06/03/2026"),
     text("so_buoi", N_("Số buổi"), "10"),
-    text("so_tiet", N_("Số tiết; bỏ trống khi lớp không ghi"), "50"),
+    text("so_tiet", N_("Số tiết theo kế hoạch; bỏ trống khi lớp không ghi"), "50"),
+    text("so_tiet_da_hoc", N_("Số tiết của những buổi đã học; bỏ trống khi chưa có"), "45"),
     text("so_hoc_vien", N_("Số học viên của lớp"), "86"),
 )
 INDICATORS: Mapping[str, str] = {

@@ -1,6 +1,6 @@
 """What comes of classes: results pasted, certificates numbered and listed, plans against what was done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,10 +9,11 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from models import ClassPlan, Course, CourseType, Enrolment, Person, Unit
-from rules.courses import Learner, certificate_numbers, pasted_results
+from rules.courses import RESULTS, Learner, certificate_numbers, pasted_results
 from rules.days import local_day
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
+from rules.text import clean
 from services import audit
 from services.access import require_unit, within_scope
 from services.courses import own_course
@@ -48,6 +49,70 @@ class PlanLine:
     opened: int
     learners_planned: int
     enrolments: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a page says of one learner, beside what stood there when it was opened."""
+
+    was: str
+    result: str
+    was_number: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How many learners were written; whom somebody else has written otherwise meanwhile."""
+
+    changed: int
+    clashes: list[str]
+
+
+def record_results(
+    code: str, entries: Mapping[int, Entry], *, now: datetime, by: Actor
+) -> Recorded:
+    """Write the results and certificate numbers that a page changed, by person.
+
+    What somebody else wrote since the page was opened is not written over, but named.
+    """
+    if any(one.result not in ("", *RESULTS) for one in entries.values()):
+        raise Malformed(N_("Kết quả học tập chưa đúng. Hãy chọn lại trong danh sách."))
+    with writing() as session:
+        course = own_course(session, code, now, by)
+        changed, clashes = [], []
+        for row, person in _rows(session, course.id):
+            entry = entries.get(person.id)
+            if entry is None or not (wanted := _wanted(row, entry)):
+                continue
+            if any(_shown(row, name) != was for name, was, _ in wanted):
+                clashes.append(person.full_name)
+                continue
+            for name, _, value in wanted:
+                setattr(row, name, value or None)
+            if row.certificate_number:
+                row.certificate_on = row.certificate_on or course.closes_on
+            changed.append(person.id)
+        if changed:
+            _refuse_doubled(session)
+            _record(session, course, "graded", now, by, person_ids=changed)
+        return Recorded(len(changed), clashes)
+
+
+def _wanted(row: Enrolment, entry: Entry) -> list[tuple[str, str, str]]:
+    """Which columns a page changes: name, what it showed, what it asks for."""
+    number = clean(entry.number)[:60]
+    asked = [
+        ("result", entry.was, entry.result),
+        ("certificate_number", entry.was_number, number),
+    ]
+    return [
+        (name, was, value) for name, was, value in asked if value not in (was, _shown(row, name))
+    ]
+
+
+def _shown(row: Enrolment, name: str) -> str:
+    return getattr(row, name) or ""
 
 
 def paste_results(code: str, text: str, *, now: datetime, by: Actor) -> int:

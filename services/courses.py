@@ -85,6 +85,8 @@ class CourseLine:
     learners: int
     capacity: int | None
     meetings: int
+    periods: int
+    periods_done: int
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class CourseView:
     may_edit: bool
     held: int
     half_days: int
+    periods_planned: int
+    without_periods: int
 
 
 def create_course(wanted: CourseFields, *, now: datetime, by: Actor) -> str:
@@ -212,31 +216,6 @@ def withdraw(code: str, person_id: int, *, now: datetime, by: Actor) -> None:
         row.withdrawn_on = local_day(now)
         _record(session, course, "withdrew", now=now, by=by, person_id=person_id)
         _tell_meetings(session, course, now, by)
-
-
-def record_results(
-    code: str, results: dict[int, tuple[str, str]], *, now: datetime, by: Actor
-) -> int:
-    """Write results and certificate numbers by person; return how many changed."""
-    with writing() as session:
-        course = own_course(session, code, now, by)
-        rows = session.scalars(select(Enrolment).where(Enrolment.course_id == course.id))
-        changed = [row.person_id for row in rows if _set_result(row, results.get(row.person_id))]
-        if changed:
-            _record(session, course, "graded", now=now, by=by, person_ids=changed)
-        return len(changed)
-
-
-def _set_result(row: Enrolment, wanted: tuple[str, str] | None) -> bool:
-    if wanted is None:
-        return False
-    result, number = wanted[0] or None, clean(wanted[1])[:60] or None
-    if result is not None and result not in RESULTS:
-        raise Malformed(N_("Kết quả học tập chưa đúng. Hãy chọn lại trong danh sách."))
-    if (row.result, row.certificate_number) == (result, number):
-        return False
-    row.result, row.certificate_number = result, number
-    return True
 
 
 def _enrol(
@@ -438,7 +417,7 @@ def course_view(code: str, *, today: date, by: Actor) -> CourseView:
     organisers = units_visible_to(session, by, today)
     is_organiser = organisers is None or course.organiser_id in organisers
     sittings = _sittings(session, course.id)
-    held = sum(register in TAKEN for _, _, register in sittings)
+    held = sum(row.register_state in TAKEN for row in sittings)
     learners = _learners(session, course.id, None if is_organiser else organisers, held)
     editors = units_visible_to(session, by, today, "staff") if by.has_any("staff") else frozenset()
     withdrawn = select(func.count(Enrolment.id)).where(
@@ -452,18 +431,19 @@ def course_view(code: str, *, today: date, by: Actor) -> CourseView:
         withdrawn=session.scalar(withdrawn) or 0,
         may_edit=editors is None or course.organiser_id in editors,
         held=held,
-        half_days=half_days((starts_at, ends_at) for starts_at, ends_at, _ in sittings),
+        half_days=half_days((row.starts_at, row.ends_at) for row in sittings),
+        periods_planned=sum(row.periods or 0 for row in sittings),
+        without_periods=sum(row.periods is None for row in sittings),
     )
 
 
-def _sittings(session: Session, course_id: int) -> list[tuple[datetime, datetime, str]]:
-    """Start, end and register's state of the course's meetings that are not called off."""
-    rows = session.execute(
-        select(Meeting.starts_at, Meeting.ends_at, Meeting.register_state).where(
+def _sittings(session: Session, course_id: int) -> Sequence[Any]:
+    """Start, end, register's state and periods of the course's meetings that are not called off."""
+    return session.execute(
+        select(Meeting.starts_at, Meeting.ends_at, Meeting.register_state, Meeting.periods).where(
             Meeting.course_id == course_id, Meeting.state.not_in(("cancelled", "not_held"))
         )
-    )
-    return [(row.starts_at, row.ends_at, row.register_state) for row in rows]
+    ).all()
 
 
 def _visible(by: Actor, today: date) -> ColumnElement[bool]:
@@ -487,8 +467,14 @@ def _course_lines(session: Session, conditions: Sequence[ColumnElement[bool]]) -
         .correlate(Course)
         .scalar_subquery()
     )
+    periods_done = (
+        select(func.coalesce(func.sum(Meeting.periods), 0))
+        .where(Meeting.course_id == Course.id, Meeting.state == "held")
+        .correlate(Course)
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(Course, CourseType.name, Unit.name, learners, sittings)
+        select(Course, CourseType.name, Unit.name, learners, sittings, periods_done)
         .join(CourseType, CourseType.code == Course.type_code)
         .join(Unit, Unit.id == Course.organiser_id)
         .where(*conditions)
@@ -507,8 +493,10 @@ def _course_lines(session: Session, conditions: Sequence[ColumnElement[bool]]) -
             enrolled,
             course.capacity,
             held,
+            course.periods,
+            periods,
         )
-        for course, type_name, organiser, enrolled, held in rows
+        for course, type_name, organiser, enrolled, held, periods in rows
     ]
 
 

@@ -79,6 +79,7 @@ def class_fields(view: CourseView) -> dict[str, FieldValue]:
         "ngay_be_giang": f"{line.closes_on:%d/%m/%Y}",
         "so_buoi": str(view.half_days),
         "so_tiet": str(view.fields.periods) if view.fields.periods else "",
+        "so_tiet_da_hoc": str(line.periods_done) if line.periods_done else "",
         "so_hoc_vien": number_text(line.learners),
     }
 

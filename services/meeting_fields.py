@@ -24,6 +24,7 @@ from models import (
     Venue,
 )
 from rules.calendar import clean_line, clean_text
+from rules.courses import usual_periods
 from rules.days import LOCAL, local_day
 from rules.meetings import Change, MeetingDetails, changes_that_matter, check_times
 from rules.permissions import Actor
@@ -31,6 +32,7 @@ from rules.refusals import N_, Malformed, Refusal
 from services.access import require_unit, units_visible_to
 from services.clashes import Wanted
 
+MOST_PERIODS = 24
 MOST_POINTS = 40
 LISTED_ONE_BY_ONE = ("person", "makeup")
 _LONGEST = {"topic": 300, "description": 2000, "place": 300, "online_url": 500, "chair": 180}
@@ -63,6 +65,7 @@ class MeetingFields:
     course_id: int | None = None
     is_makeup: bool = False
     is_thematic: bool = False
+    periods: int | None = None
     mode: str = "in_person"
     venue_id: int | None = None
     place: str = ""
@@ -123,7 +126,7 @@ def checked(
     require_unit(session, by, fields.organiser_id, on, "staff")
     _check_counts(fields)
     _check_study(session, fields, meeting)
-    _check_course(session, fields, on, by)
+    fields = _with_course(session, fields, on, by)
     _check_venues(session, fields, meeting)
     _check_speakers(session, fields, meeting)
     _check_units(session, fields, meeting, on, by)
@@ -195,17 +198,25 @@ def _check_study(session: Session, fields: MeetingFields, meeting: Meeting | Non
             raise Malformed(N_("Chuyên đề không thuộc đợt đã chọn. Hãy chọn lại."))
 
 
-def _check_course(session: Session, fields: MeetingFields, on: date, by: Actor) -> None:
+def _with_course(session: Session, fields: MeetingFields, on: date, by: Actor) -> MeetingFields:
+    """The fields with the periods that the kind of class has, where nobody has said how many."""
     if fields.course_id is None:
         if fields.kind == "class":
             raise Malformed(N_("Buổi học của lớp phải thuộc một lớp. Hãy chọn lớp."))
-        return
+        if fields.periods is not None:
+            raise Malformed(N_("Số tiết chỉ ghi cho buổi học của lớp. Hãy bỏ trống ô đó."))
+        return fields
     course = session.get(Course, fields.course_id)
     visible = units_visible_to(session, by, on, "staff")
     if course is None or (visible is not None and course.organiser_id not in visible):
         raise Malformed(N_("Không tìm thấy lớp đã chọn. Hãy chọn lại."))
     if fields.kind != "class":
         raise Malformed(N_("Chỉ buổi học của lớp mới thuộc một lớp. Hãy đổi loại buổi."))
+    if fields.periods is None:
+        return replace(fields, periods=usual_periods(course.type.periods, course.type.sittings))
+    if not 0 <= fields.periods <= MOST_PERIODS:
+        raise Malformed(N_("Một buổi có từ 0 đến %(most)d tiết."), most=MOST_PERIODS)
+    return fields
 
 
 def _check_venues(session: Session, fields: MeetingFields, meeting: Meeting | None) -> None:
@@ -447,6 +458,16 @@ def changes_between(
                 guests_must_know=False,
             )
         )
+    if before.periods != after.periods:
+        found.append(
+            Change(
+                "periods",
+                N_("Số tiết"),
+                str(before.periods or ""),
+                str(after.periods or ""),
+                guests_must_know=False,
+            )
+        )
     if before.chair != after.chair:
         found.append(Change("chair", N_("Chủ trì"), before.chair, after.chair, True))
     return tuple(found)
@@ -470,6 +491,7 @@ _PLAIN = (
     "course_id",
     "is_makeup",
     "is_thematic",
+    "periods",
     "mode",
     "venue_id",
     "place",

@@ -81,6 +81,7 @@ class MeetingLine:
     invited: int
     present: int
     visits: int
+    periods: int | None = None
 
 
 @dataclass(frozen=True)
@@ -345,6 +346,7 @@ Line = Row[
     str,
     str | None,
     str | None,
+    int | None,
 ]
 
 
@@ -364,6 +366,7 @@ def _lines_query() -> Select[
     str,
     str | None,
     str | None,
+    int | None,
 ]:
     return (
         select(
@@ -382,6 +385,7 @@ def _lines_query() -> Select[
             Meeting.mode,
             Campaign.code.label("campaign_code"),
             Campaign.title.label("campaign_title"),
+            Meeting.periods,
         )
         .join(Unit, Unit.id == Meeting.organiser_id)
         .outerjoin(Venue, Venue.id == Meeting.venue_id)
@@ -411,6 +415,7 @@ def _lines(session: Session, rows: Sequence[Line]) -> list[MeetingLine]:
             invited=invited.get(row.id, 0),
             present=row.present_count,
             visits=row.visits_count,
+            periods=row.periods,
         )
         for row in rows
     ]

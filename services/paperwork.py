@@ -476,11 +476,18 @@ def _class_list(session: Session, code: str, now: datetime, by: Actor) -> Made:
 
 def _class_facts(view: CourseView) -> Text:
     line = view.line
-    periods = f", {view.fields.periods} tiết" if view.fields.periods else ""
+    periods = _periods(line.periods_done, line.periods)
     return Text(
         f"Loại lớp: {line.type_name}. Thời gian: {line.opens_on:%d/%m/%Y}–{line.closes_on:%d/%m/%Y}, "
         f"{view.half_days} buổi{periods}. Tổng số {number_text(line.learners)} học viên."
     )
+
+
+def _periods(done: int, planned: int) -> str:
+    """The periods of a class: done against planned once any are done."""
+    if done and planned:
+        return f", đã học {done}/{planned} tiết"
+    return f", {done or planned} tiết" if done or planned else ""
 
 
 def _results(session: Session, code: str, now: datetime, by: Actor) -> Made:

@@ -221,12 +221,10 @@ def _classes_by_kind(session: Session, asked: Asked) -> ReportTable:
 def _class_counts(session: Session, asked: Asked) -> defaultdict[str, Counter[str]]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     opened = opened_in(asked)
-    for code, classes, periods in session.execute(
-        select(Course.type_code, func.count(), func.sum(Course.periods))
-        .where(*opened)
-        .group_by(Course.type_code)
+    for code, classes in session.execute(
+        select(Course.type_code, func.count()).where(*opened).group_by(Course.type_code)
     ):
-        counts[code].update({"opened": classes, "periods": int(periods or 0)})
+        counts[code]["opened"] = classes
     for code, result, learners, certificates in session.execute(
         select(
             Course.type_code,
@@ -240,13 +238,13 @@ def _class_counts(session: Session, asked: Asked) -> defaultdict[str, Counter[st
     ):
         counts[code].update({"enrolments": learners, "certificates": certificates})
         counts[code][result or ""] += learners
-    for code, sittings in session.execute(
-        select(Course.type_code, func.count())
+    for code, sittings, periods in session.execute(
+        select(Course.type_code, func.count(), func.sum(Meeting.periods))
         .join(Meeting, Meeting.course_id == Course.id)
         .where(*opened, Meeting.state == "held")
         .group_by(Course.type_code)
     ):
-        counts[code]["sittings"] = sittings
+        counts[code].update({"sittings": sittings, "periods": int(periods or 0)})
     for code, planned in session.execute(
         select(ClassPlan.type_code, func.sum(ClassPlan.classes))
         .where(

@@ -1,6 +1,6 @@
 """Theory classes on screen: the list, a class with its learners and results, enrolling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -236,21 +236,59 @@ def shift(code: str) -> ResponseReturnValue:
     return redirect(url_for("courses.show", code=code), 303)
 
 
+@bp.get("/<code>/results")
+@requires("staff")
+def results(code: str) -> ResponseReturnValue:
+    """The learners, to be given their results one key or one tap each."""
+    return _results_page(code, 200)
+
+
+def _results_page(
+    code: str, status: int, error: str | None = None, clashes: Sequence[str] = ()
+) -> ResponseReturnValue:
+    view = courses.course_view(code, today=local_day(now()), by=current_actor())
+    if not view.may_edit:
+        raise NotFound(N_("Không tìm thấy lớp này trong phạm vi của bạn."))
+    page = render_template(
+        "courses/results.html",
+        course=view,
+        line=view.line,
+        results=RESULTS,
+        typed=request.form,
+        saved=request.args.get("saved", type=int),
+        error=error,
+        clashes=clashes,
+    )
+    return page, status
+
+
 @bp.post("/<code>/results")
 @requires("staff")
 def record_results(code: str) -> ResponseReturnValue:
-    """Write the results and certificate numbers of the table."""
-    results = {
-        int(name.removeprefix("result-")): (
-            value,
-            request.form.get(f"certificate-{name.removeprefix('result-')}", ""),
-        )
-        for name, value in request.form.items()
-        if name.startswith("result-") and name.removeprefix("result-").isdecimal()
-    }
-    count = courses.record_results(code, results, now=now(), by=current_actor())
-    flash(_("Đã ghi kết quả của %(count)s học viên.", count=count), "good")
-    return redirect(url_for("courses.show", code=code), 303)
+    """Write what the page of results changed; what is refused stays on the page as it was typed."""
+    try:
+        done = course_results.record_results(code, _entries(), now=now(), by=current_actor())
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        return _results_page(code, refusal.status, sentence_of(refusal))
+    if done.clashes:
+        return _results_page(code, 409, clashes=done.clashes)
+    flash(_("Đã ghi kết quả của %(count)s học viên.", count=done.changed), "good")
+    return redirect(url_for("courses.results", code=code, saved=done.changed), 303)
+
+
+def _entries() -> dict[int, course_results.Entry]:
+    sent = request.form
+    found = {}
+    for name in sent:
+        person = name.removeprefix("was-")
+        if name.startswith("was-") and person.isdecimal() and len(person) < 11:
+            was, number = sent[name], sent.get(f"was-number-{person}", "")
+            found[int(person)] = course_results.Entry(
+                was, sent.get(f"result-{person}", was), number, sent.get(f"number-{person}", number)
+            )
+    return found
 
 
 @bp.post("/<code>/results/pasting")

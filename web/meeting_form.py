@@ -60,6 +60,7 @@ class MeetingForm(Form):
     is_makeup = BooleanField(_l("Buổi học bù"))
     is_thematic = BooleanField(_l("Sinh hoạt chuyên đề"))
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
+    periods = IntegerField(_l("Số tiết"), [Optional(), NumberRange(min=0, max=24)])
     on = DayField(_l("Ngày"), [InputRequired()])
     starts = TimeField(_l("Bắt đầu"), [InputRequired()])
     ends = TimeField(_l("Kết thúc"), [InputRequired()])
@@ -120,6 +121,7 @@ class MeetingForm(Form):
             course_id=self.course_id.data,
             is_makeup=self.is_makeup.data,
             is_thematic=self.is_thematic.data,
+            periods=self.periods.data,
             mode=self.mode.data,
             venue_id=self.venue_id.data,
             place=self.place.data or "",
@@ -219,6 +221,7 @@ _PLAIN = (
     "campaign_id",
     "campaign_topic_id",
     "course_id",
+    "periods",
     "mode",
     "venue_id",
     "place",

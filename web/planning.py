@@ -71,6 +71,7 @@ class BulkForm(Form):
     )
     campaign_id = SelectField(_l("Đợt học tập"), coerce=id_or_none, validate_choice=False)
     course_id = SelectField(_l("Lớp"), coerce=id_or_none, validate_choice=False)
+    periods = IntegerField(_l("Số tiết mỗi buổi"), [Optional(), NumberRange(min=0, max=24)])
     organiser_id = SelectField(
         _l("Đơn vị tổ chức"), [InputRequired()], coerce=id_or_none, validate_choice=False
     )
@@ -124,6 +125,7 @@ class BulkForm(Form):
                 topic=self.topic.data,
                 campaign_id=self.campaign_id.data,
                 course_id=self.course_id.data,
+                periods=self.periods.data,
                 venue_id=self.venue_id.data,
                 speaker_ids=tuple(self.speaker_ids.data or ()),
                 counting=self.counting.data,

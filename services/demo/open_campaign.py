@@ -351,6 +351,7 @@ def _sittings(
             state="held" if past else "published",
             register_state="locked" if past else "not_taken",
             course_id=course,
+            periods=5,
             venue_id=city.venues[0],
         )
         invite(writer, meeting, learners, told_at, "course")

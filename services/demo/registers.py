@@ -76,6 +76,7 @@ def _plain_row(writer: Writer, city: City, starts_at: datetime, state: str) -> d
         "campaign_id": None,
         "course_id": None,
         "is_makeup": False,
+        "periods": None,
         "organiser_id": city.root_id,
         "venue_id": None,
         "place": "",

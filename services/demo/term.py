@@ -13,6 +13,7 @@ from models import (
     HistoryProject,
     HistoryStep,
 )
+from rules.courses import periods_shared
 from rules.days import instant
 from services.demo.city import Cell, City
 from services.demo.names import COURSE_TYPES, OUTREACH_TOPICS
@@ -111,7 +112,7 @@ def _add_class(
     for place, (person, cell) in enumerate(learners, start=1):
         result = result_of(number, place, opens_on, days[-1])
         writer.add(Enrolment, course_id=course, person_id=person, unit_id=cell, **result)
-    _add_sittings(writer, city, course, title, days, learners)
+    _add_sittings(writer, city, course, title, days, learners, periods)
     return opens_on
 
 
@@ -122,8 +123,10 @@ def _add_sittings(
     title: str,
     days: list[date],
     learners: list[tuple[int, int]] | list[tuple[int, int | None]],
+    periods: int,
 ) -> None:
-    """The half-days of a class with their registers."""
+    """The half-days of a class with their registers; its periods are shared over them."""
+    shares = periods_shared(periods, len(days))
     for place, day in enumerate(days):
         add_meeting(
             writer,
@@ -134,6 +137,7 @@ def _add_sittings(
             minutes=210,
             said=[Said(_class_status(writer), cell, person_id=person) for person, cell in learners],
             course_id=course,
+            periods=shares[place],
             place="Trung tâm Chính trị",
         )
 

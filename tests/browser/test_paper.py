@@ -15,14 +15,14 @@ def register(server: Server, page: Page) -> dict[str, Any]:
     made = new_register(server)
     open_link(page, made)
     page.goto(f"/attendance/{made['id']}/paper/entry")
-    expect(page.locator('[data-paper="keys"]')).to_be_visible()
+    expect(page.locator('[data-rows="keys"]')).to_be_visible()
     return made
 
 
 def save(page: Page) -> None:
     page.get_by_role("button", name="Lưu").click()
     expect(page.get_by_text("dòng từ bản giấy")).to_be_visible()
-    expect(page.locator('[data-paper="keys"]')).to_be_visible()
+    expect(page.locator('[data-rows="keys"]')).to_be_visible()
 
 
 def statuses(page: Page, register: dict[str, Any]) -> list[str]:
@@ -47,10 +47,10 @@ def test_one_key_a_row_goes_down_the_sheet(page, register):
 
 
 def test_one_tap_a_row_brings_the_next_under_the_thumb(page, register):
-    rows = page.locator('[data-paper="row"]')
-    rows.nth(0).locator(".paper-unexcused").click()
-    expect(rows.nth(1)).to_have_class("paper-row paper-current")
-    rows.nth(1).locator(".paper-present").click()
+    rows = page.locator('[data-rows="row"]')
+    rows.nth(0).locator(".key-unexcused").click()
+    expect(rows.nth(1)).to_have_class("key-row key-current")
+    rows.nth(1).locator(".key-present").click()
     save(page)
     assert statuses(page, register)[:2] == ["unexcused", "present"]
 

@@ -10,7 +10,9 @@ from rules.courses import (
     half_days,
     is_absent_too_often,
     pasted_results,
+    periods_shared,
     result_of,
+    usual_periods,
 )
 from rules.days import LOCAL
 from rules.refusals import Malformed
@@ -71,3 +73,17 @@ def test_numbers_run_on() -> None:
     assert certificate_numbers(9, "/GCN", 3) == ["09/GCN", "10/GCN", "11/GCN"]
     with pytest.raises(Malformed):
         certificate_numbers(0, "/GCN", 1)
+
+
+def test_a_sittings_periods_follow_from_the_programme() -> None:
+    assert usual_periods(50, 10) == 5
+    assert usual_periods(10, 2) == 5
+    assert usual_periods(0, 10) is None
+    assert usual_periods(50, 0) is None
+    assert usual_periods(3, 10) is None
+
+
+def test_shared_periods_add_up() -> None:
+    assert periods_shared(7, 3) == [3, 2, 2]
+    assert periods_shared(0, 2) == [None, None]
+    assert periods_shared(7, 0) == []

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from models import Course, CourseType, Enrolment, Invitation, RegisterLine
+from models import Course, CourseType, Enrolment, Invitation, Meeting, RegisterLine
 from rules.days import instant, local_day
 from tests.world import World, add_meeting, build_world, signed_in
 
@@ -111,7 +111,9 @@ def test_who_sent_learners_sees_only_their_own(
     assert "Trương Hoà" in page
     assert "Kim Chi" not in page
     assert client.get(f"{course}/edit").status_code in (200, 404)
-    assert client.post(f"{course}/results", data={"result-1": "good"}).status_code == 404
+    assert client.get(f"{course}/results").status_code == 404
+    sent = {"was-1": "", "result-1": "good"}
+    assert client.post(f"{course}/results", data=sent).status_code == 404
 
 
 def test_learners_are_invited_to_published_meetings_and_withdrawn_ones_no_more(
@@ -143,11 +145,82 @@ def test_results_are_kept_and_nonsense_refused(
 ) -> None:
     client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001"})
     person = world.people["chi"].id
-    good = {f"result-{person}": "good", f"certificate-{person}": "01/GCN"}
+    good = {
+        f"was-{person}": "",
+        f"result-{person}": "good",
+        f"was-number-{person}": "",
+        f"number-{person}": "01/GCN",
+    }
     assert client.post(f"{course}/results", data=good).status_code == 303
-    assert (learners(db)[0].result, learners(db)[0].certificate_number) == ("good", "01/GCN")
-    bad = client.post(f"{course}/results", data={f"result-{person}": "tuyệt"})
+    [row] = learners(db)
+    assert (row.result, row.certificate_number) == ("good", "01/GCN")
+    assert row.certificate_on == TODAY + timedelta(days=30)
+    bad = client.post(f"{course}/results", data=good | {f"result-{person}": "tuyệt"})
     assert bad.status_code == 422
+
+
+def entered(world: World, **results: tuple[str, str]) -> dict[str, str]:
+    """What the page of results sends: what it showed and what was chosen, by person."""
+    sent: dict[str, str] = {}
+    for name, (was, result) in results.items():
+        person = world.people[name].id
+        sent |= {f"was-{person}": was, f"result-{person}": result}
+    return sent
+
+
+def test_results_are_entered_one_learner_a_row_without_script(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002\nDV005"})
+    page = client.get(f"{course}/results").text
+    assert page.count('data-rows="row"') == 3
+    for key, word in enumerate(("Xuất sắc", "Giỏi", "Khá", "Đạt", "Không đạt"), 1):
+        assert f"<kbd>{key}</kbd> {word}" in page
+    sent = entered(world, chi=("", "excellent"), hien=("", ""), hoa=("", "failed"))
+    answer = client.post(f"{course}/results", data=sent, follow_redirects=True)
+    assert "Đã ghi kết quả của 2 học viên." in answer.text
+    found = {row.person_id: row.result for row in learners(db)}
+    assert found == {
+        world.people["chi"].id: "excellent",
+        world.people["hien"].id: None,
+        world.people["hoa"].id: "failed",
+    }
+    assert "Đã có kết quả: 2/3" in client.get(course).text
+
+
+def test_what_another_wrote_meanwhile_is_not_written_over_and_what_was_typed_stays(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
+    client.post(f"{course}/results", data=entered(world, chi=("", "good")))
+    late = client.post(
+        f"{course}/results", data=entered(world, chi=("", "fair"), hien=("", "passed"))
+    )
+    assert late.status_code == 409
+    assert "Đỗ Thị Kim Chi" in late.text
+    chi = world.people["chi"].id
+    typed = f'name="result-{chi}" value="fair" checked'
+    assert typed in late.text
+    assert {row.person_id: row.result for row in learners(db)} == {
+        chi: "good",
+        world.people["hien"].id: "passed",
+    }
+    client.post(f"{course}/results", data=entered(world, chi=("good", "fair")))
+    assert next(row.result for row in learners(db) if row.person_id == chi) == "fair"
+
+
+def test_a_number_given_twice_writes_nothing(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    client.post(f"{course}/enrolments", data={"way": "codes", "people": "DV001\nDV002"})
+    sent = entered(world, chi=("", "good"), hien=("", "good"))
+    for name in ("chi", "hien"):
+        person = world.people[name].id
+        sent |= {f"was-number-{person}": "", f"number-{person}": "09/GCN"}
+    answer = client.post(f"{course}/results", data=sent)
+    assert answer.status_code == 409
+    assert "đã cấp trong năm" in answer.text
+    assert {row.result for row in learners(db)} == {None}
 
 
 def test_a_full_class_takes_nobody_more(
@@ -241,3 +314,54 @@ def test_who_was_absent_often_is_marked_and_may_still_pass(
     page = client.get(course).text
     assert page.count("vắng nhiều") == 1
     assert "nửa ngày" in page
+
+
+def sitting(world: World, course: str, **values: Any) -> dict[str, Any]:
+    """A sitting of the class as the form of a meeting sends it."""
+    day = TODAY + timedelta(days=4)
+    form = {
+        "kind": "class",
+        "topic": "Bài 1",
+        "course_id": course,
+        "on": day.isoformat(),
+        "starts": "08:00",
+        "ends": "11:00",
+        "mode": "in_person",
+        "place": "Hội trường",
+        "organiser_id": world.units["ward-1"].id,
+        "counting": "roll",
+    }
+    return form | values
+
+
+def test_a_sitting_says_its_periods_and_they_add_up_beside_the_plan(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    kind = db.session.get_one(CourseType, "NTVD")
+    kind.periods, kind.sittings = 50, 10
+    db.session.commit()
+    client.post(course, data=filled(world, periods="12"))
+    course_id = db.session.scalar(select(Course.id))
+    usual = client.post("/meetings/", data=sitting(world, course_id))
+    assert usual.status_code == 303
+    said = client.post(
+        "/meetings/", data=sitting(world, course_id, starts="13:30", ends="16:30", periods="4")
+    )
+    assert said.status_code == 303
+    wrong = client.post("/meetings/", data=sitting(world, course_id, periods="25"))
+    assert wrong.status_code == 422
+    elsewhere = sitting(world, "", kind="outreach", counting="heads", periods="2")
+    assert client.post("/meetings/", data=elsewhere).status_code == 422
+    db.session.rollback()
+    meetings = db.session.scalars(select(Meeting).order_by(Meeting.id)).all()
+    assert [one.periods for one in meetings] == [5, 4]
+    page = client.get(course).text
+    assert "5 tiết" in page
+    assert "Xếp vào các buổi: 9 tiết" in page
+    assert "Chưa khớp kế hoạch" in page
+    meetings[0].state = "held"
+    db.session.commit()
+    assert "5/12" in client.get(course).text
+    assert "5/12" in client.get("/courses/").text
+    sheet = client.get("/documents/class-list/NTVD-01").text
+    assert "đã học 5/12 tiết" in sheet
