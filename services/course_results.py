@@ -325,6 +325,23 @@ def certificates(year: int, *, today: date, by: Actor, course: str = "") -> list
     return _certificate_lines(session, rows, today)
 
 
+def certificate_years(*, today: date, by: Actor) -> list[tuple[int, int]]:
+    """The years in which certificates were given, newest first, each with how many."""
+    year = func.extract("year", func.coalesce(Enrolment.certificate_on, Course.closes_on))
+    rows = reading().execute(
+        select(year, func.count())
+        .select_from(Enrolment)
+        .join(Course, Course.id == Enrolment.course_id)
+        .where(
+            Enrolment.certificate_number.is_not(None),
+            within_scope(by, Course.organiser_id, today),
+        )
+        .group_by(year)
+        .order_by(year.desc())
+    )
+    return [(int(row[0]), row[1]) for row in rows]
+
+
 def _certificate_lines(
     session: Session, rows: Sequence[tuple[Enrolment, Person, Course]], today: date
 ) -> list[CertificateLine]:

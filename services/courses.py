@@ -455,24 +455,10 @@ def _visible(by: Actor, today: date) -> ColumnElement[bool]:
 
 
 def _course_lines(session: Session, conditions: Sequence[ColumnElement[bool]]) -> list[CourseLine]:
-    learners = (
-        select(func.count(Enrolment.id))
-        .where(Enrolment.course_id == Course.id, Enrolment.withdrawn_on.is_(None))
-        .correlate(Course)
-        .scalar_subquery()
-    )
-    sittings = (
-        select(func.count(Meeting.id))
-        .where(Meeting.course_id == Course.id, Meeting.state != "cancelled")
-        .correlate(Course)
-        .scalar_subquery()
-    )
-    periods_done = (
-        select(func.coalesce(func.sum(Meeting.periods), 0))
-        .where(Meeting.course_id == Course.id, Meeting.state == "held")
-        .correlate(Course)
-        .scalar_subquery()
-    )
+    learners = _of_course(func.count(Enrolment.id), Enrolment, Enrolment.withdrawn_on.is_(None))
+    sittings = _of_course(func.count(Meeting.id), Meeting, Meeting.state != "cancelled")
+    periods = func.coalesce(func.sum(Meeting.periods), 0)
+    periods_done = _of_course(periods, Meeting, Meeting.state == "held")
     rows = session.execute(
         select(Course, CourseType.name, Unit.name, learners, sittings, periods_done)
         .join(CourseType, CourseType.code == Course.type_code)
@@ -498,6 +484,16 @@ def _course_lines(session: Session, conditions: Sequence[ColumnElement[bool]]) -
         )
         for course, type_name, organiser, enrolled, held, periods in rows
     ]
+
+
+def _of_course(
+    counted: ColumnElement[Any],
+    table: type[Enrolment] | type[Meeting],
+    condition: ColumnElement[bool],
+) -> Any:
+    """A figure of each listed course, as a column."""
+    figure = select(counted).where(table.course_id == Course.id, condition)
+    return figure.correlate(Course).scalar_subquery()
 
 
 def _learners(

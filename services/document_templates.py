@@ -3,15 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import PurePath
+from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import CTE, Select, delete, func, literal, select
 from sqlalchemy.orm import Session, undefer
 
 from gateways.document_templates import filled
 from gateways.documents import Paper, docx
-from models import DocumentTemplate
+from models import DocumentTemplate, Unit
+from rules.days import local_day
 from rules.document_templates import KINDS, MAX_FILE_BYTES, TOO_LARGE, TemplateKind
 from rules.permissions import Actor
 from rules.refusals import N_, Malformed, NotFound, Refusal
@@ -19,9 +21,12 @@ from rules.text import clean
 from services import audit, document_samples
 from services.letterheads import letterhead_of, require_headed_unit
 from services.transaction import reading, writing
+from services.units import unit_names_on
 
 KEPT_VERSIONS = 20
 """Of a unit and kind; older ones that are not in use go when another comes."""
+HIGHEST = 20
+"""More levels than any tree has; a circle of units must not turn for ever."""
 DAMAGED = N_("Mẫu lưu trong cơ sở dữ liệu không khớp mã kiểm tra. Hãy tải mẫu lên lại.")
 FAILED = N_(
     "Mẫu riêng của đơn vị không điền được vào văn bản này nên chưa có gì được tải về. "
@@ -30,20 +35,29 @@ FAILED = N_(
 
 
 class TemplateFailed(Refusal):
-    """A unit's template could not be filled with a real document; `why` has the reason."""
+    """A template could not be filled with a unit's real document; `why` has the reason."""
 
-    def __init__(self, row: DocumentTemplate, why: Refusal) -> None:
-        self.unit_id, self.kind, self.version = row.unit_id, row.kind, row.version
+    def __init__(self, unit_id: int, row: DocumentTemplate, why: Refusal) -> None:
+        self.unit_id, self.kind, self.version = unit_id, row.kind, row.version
         self.why = why
         super().__init__(FAILED)
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file, and the version of the unit's template it was made from; none for the built-in form."""
+    """A file, and the version of the template it was made from; none for the built-in form.
+
+    `template_unit` says whose template it was when it came from a unit above.
+    """
 
     content: bytes
     template: int | None = None
+    template_unit: int | None = None
+
+    def source(self) -> dict[str, Any]:
+        """What the log says of it."""
+        inherited = {"template_unit": self.template_unit} if self.template_unit else {}
+        return {"template": self.template, **inherited}
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,21 @@ class VersionLine:
 
 
 @dataclass(frozen=True)
+class InUse:
+    """The version in which a unit's documents are printed, and which unit's it is."""
+
+    line: VersionLine
+    unit_id: int
+    unit_name: str
+    is_own: bool
+
+
+@dataclass(frozen=True)
 class KindLine:
     """A kind of document and the version in use; none means the built-in form."""
 
     kind: TemplateKind
-    in_use: VersionLine | None
+    in_use: InUse | None
     versions: int
 
 
@@ -183,20 +207,44 @@ def write_document(
     *,
     built_in: bool = False,
 ) -> Written:
-    """A document's file: in the issuing unit's template when it has one in use, else built in."""
+    """A document's file: in the issuing unit's template when it has one in use, else in that of the
+    nearest unit above which has, else built in.
+    """
     kind = kind_for(kind_key)
-    row = session.scalar(
-        _of(unit_id, kind)
-        .where(DocumentTemplate.is_active)
-        .options(undefer(DocumentTemplate.content))
-    )
-    if built_in or row is None:
+    row = None if built_in else _nearest(session, unit_id, kind, with_content=True)
+    if row is None:
         return Written(docx(papers))
     try:
         content = filled(_whole(row), kind, papers)
     except Refusal as why:
-        raise TemplateFailed(row, why) from why
-    return Written(content, row.version)
+        raise TemplateFailed(unit_id, row, why) from why
+    return Written(content, row.version, None if row.unit_id == unit_id else row.unit_id)
+
+
+def _nearest(
+    session: Session, unit_id: int, kind: TemplateKind, *, with_content: bool = False
+) -> DocumentTemplate | None:
+    """The template in use of a unit, or of the nearest unit above it that has one."""
+    line = _line_above(unit_id)
+    return session.scalar(
+        select(DocumentTemplate)
+        .join(line, line.c.id == DocumentTemplate.unit_id)
+        .where(DocumentTemplate.kind == kind.key, DocumentTemplate.is_active)
+        .order_by(line.c.height)
+        .limit(1)
+        .options(*([undefer(DocumentTemplate.content)] if with_content else []))
+    )
+
+
+def _line_above(unit_id: int) -> CTE:
+    """A unit and those above it today, each with how far above it stands."""
+    own = select(Unit.id, Unit.parent_id, literal(0).label("height")).where(Unit.id == unit_id)
+    line = own.cte(recursive=True)
+    return line.union_all(
+        select(Unit.id, Unit.parent_id, line.c.height + 1).where(
+            Unit.id == line.c.parent_id, line.c.height < HIGHEST
+        )
+    )
 
 
 def _whole(row: DocumentTemplate) -> bytes:
@@ -205,13 +253,19 @@ def _whole(row: DocumentTemplate) -> bytes:
     return row.content
 
 
-def template_in_use(unit_id: int, kind_key: str) -> VersionLine | None:
+def template_in_use(unit_id: int, kind_key: str, *, today: date) -> InUse | None:
     """The version in which a unit's documents of a kind are printed; none means the built-in form.
 
     For whoever may see the document itself.
     """
-    row = reading().scalar(_of(unit_id, kind_for(kind_key)).where(DocumentTemplate.is_active))
-    return None if row is None else _line(row)
+    session = reading()
+    row = _nearest(session, unit_id, kind_for(kind_key))
+    return None if row is None else _used_by(session, unit_id, row, today)
+
+
+def _used_by(session: Session, unit_id: int, row: DocumentTemplate, today: date) -> InUse:
+    name = unit_names_on(session, [row.unit_id], today)[row.unit_id]
+    return InUse(_line(row), row.unit_id, name, row.unit_id == unit_id)
 
 
 def kind_for(key: str) -> TemplateKind:
@@ -226,16 +280,30 @@ def template_kinds(unit_id: int, *, now: datetime, by: Actor) -> list[KindLine]:
     """Every kind of document, with what a unit uses for it."""
     session = reading()
     require_headed_unit(session, unit_id, now, by, "staff")
-    rows = session.scalars(
+    kept: dict[str, int] = {
+        row[0]: row[1]
+        for row in session.execute(
+            select(DocumentTemplate.kind, func.count())
+            .where(DocumentTemplate.unit_id == unit_id)
+            .group_by(DocumentTemplate.kind)
+        )
+    }
+    line = _line_above(unit_id)
+    nearest: dict[str, DocumentTemplate] = {}
+    for row in session.scalars(
         select(DocumentTemplate)
-        .where(DocumentTemplate.unit_id == unit_id)
-        .order_by(DocumentTemplate.version)
-    ).all()
-    found: dict[str, list[VersionLine]] = {key: [] for key in KINDS}
-    for row in rows:
-        found.setdefault(row.kind, []).append(_line(row))
+        .join(line, line.c.id == DocumentTemplate.unit_id)
+        .where(DocumentTemplate.is_active)
+        .order_by(line.c.height)
+    ):
+        nearest.setdefault(row.kind, row)
+    today = local_day(now)
     return [
-        KindLine(kind, next((one for one in found[key] if one.is_active), None), len(found[key]))
+        KindLine(
+            kind,
+            _used_by(session, unit_id, nearest[key], today) if key in nearest else None,
+            kept.get(key, 0),
+        )
         for key, kind in KINDS.items()
     ]
 

@@ -330,7 +330,7 @@ def _with_words(
     return or_(Meeting.topic.in_(found), Meeting.id.in_(spoken))
 
 
-Line = Row[
+Columns = tuple[
     int,
     str,
     str,
@@ -348,26 +348,10 @@ Line = Row[
     str | None,
     int | None,
 ]
+Line = Row[*Columns]
 
 
-def _lines_query() -> Select[
-    int,
-    str,
-    str,
-    datetime,
-    datetime,
-    str,
-    str,
-    str,
-    bool,
-    int,
-    int,
-    str,
-    str,
-    str | None,
-    str | None,
-    int | None,
-]:
+def _lines_query() -> Select[*Columns]:
     return (
         select(
             Meeting.id,

@@ -87,7 +87,7 @@ def document_file(
             entity_id=made.entity_id,
             what=kind,
             people=made.people,
-            template=written.template,
+            **written.source(),
         )
     return written.content, f"{made.name}.docx"
 
@@ -559,8 +559,33 @@ def _certificates(session: Session, key: str, now: datetime, by: Actor) -> Made:
     """The register of certificates of a year."""
     if not key.isdecimal() or len(key) != 4:
         raise NotFound(N_("Năm chưa hợp lý. Hãy chọn lại."))
-    lines = course_results.certificates(int(key), today=local_day(now), by=by)
-    rows = [
+    rows = _certificate_rows(course_results.certificates(int(key), today=local_day(now), by=by))
+    header = ("STT", "Số", "Ngày cấp", "Họ và tên", "Đơn vị", "Lớp", "Kết quả", "Ký nhận")
+    grid = Grid(header, rows, (2, 4, 5, 9, 9, 11, 4, 5), centred=frozenset({0}))
+    columns = ("stt", "so", "ngay_cap", "ho_ten", "don_vi", "lop", "ket_qua")
+    unit = _issuer(session, by)
+    register = Paper(
+        letterhead_of(session, unit, now),
+        "SỔ CẤP GIẤY CHỨNG NHẬN",
+        f"năm {key}",
+        (grid if rows else Text(f"Năm {key} chưa cấp giấy chứng nhận nào."),),
+        landscape=True,
+        fields={"nam": key, "giay": listed(columns, rows)},
+    )
+    return Made(
+        (register,),
+        f"giay-chung-nhan-{key}",
+        "course",
+        f"certificates {key}",
+        unit,
+        len(rows),
+    )
+
+
+def _certificate_rows(
+    lines: Sequence[course_results.CertificateLine],
+) -> list[tuple[str, ...]]:
+    return [
         (
             str(number),
             one.number,
@@ -573,25 +598,6 @@ def _certificates(session: Session, key: str, now: datetime, by: Actor) -> Made:
         )
         for number, one in enumerate(lines, start=1)
     ]
-    header = ("STT", "Số", "Ngày cấp", "Họ và tên", "Đơn vị", "Lớp", "Kết quả", "Ký nhận")
-    columns = ("stt", "so", "ngay_cap", "ho_ten", "don_vi", "lop", "ket_qua")
-    unit = _issuer(session, by)
-    register = Paper(
-        letterhead_of(session, unit, now),
-        "SỔ CẤP GIẤY CHỨNG NHẬN",
-        f"năm {key}",
-        (Grid(header, rows, (2, 4, 5, 9, 9, 11, 4, 5), centred=frozenset({0})),),
-        landscape=True,
-        fields={"nam": key, "giay": listed(columns, rows)},
-    )
-    return Made(
-        (register,),
-        f"giay-chung-nhan-{key}",
-        "course",
-        f"certificates {key}",
-        unit,
-        len(rows),
-    )
 
 
 _KINDS: dict[str, Callable[[Session, str, datetime, Actor], Made]] = {

@@ -56,7 +56,7 @@ def term_document(
     tables = (summary, *whole.tables)
     paper = report_paper(session, tables, whole.period, view, unit=unit, now=now, by=by)
     written = write_document(session, "report", unit, [paper], built_in=built_in)
-    record_export(first_on, last_on, "docx", now=now, by=by, template=written.template)
+    record_export(first_on, last_on, "docx", now=now, by=by, **written.source())
     return written.content
 
 

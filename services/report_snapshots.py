@@ -223,7 +223,7 @@ def snapshot_file(
             entity_id=snapshot_id,
             unit_id=unit_id,
             form=form,
-            template=written.template,
+            **written.source(),
         )
     return written.content
 

@@ -40,6 +40,26 @@ class KindFacts:
     holds_people: bool
 
 
+def set_up_tree(
+    *, code: str, kind_code: str, name: str, valid_from: date, now: datetime, by: Actor
+) -> int:
+    """Enter the first unit of a tree, which stood before this program did; give its id.
+
+    Every later unit is founded by a decision with number and date, or comes with an imported list.
+    """
+    name, code = checked_name(name), checked_code(code)
+    with writing() as session:
+        require_parent(session, by, None, local_day(now))
+        kind = kind_for(session, kind_code)
+        if session.scalar(select(Unit.id).where(Unit.tree == kind.tree).limit(1)) is not None:
+            raise Refusal(
+                N_("Thành lập đơn vị cần số và ngày quyết định. Hãy ghi quyết định thành lập.")
+            )
+        unit = founded(session, code, kind, name, None, valid_from)
+        _record(session, now, by, unit, "created", parent_id=None, valid_from=valid_from)
+        return unit.id
+
+
 def create_unit(
     *,
     code: str,
@@ -51,7 +71,7 @@ def create_unit(
     now: datetime,
     by: Actor,
 ) -> int:
-    """Found a unit under another (or at the top) from a day on, and give its id."""
+    """Write down a unit that a list names, under another (or at the top) from a day on; its id."""
     name, code = checked_name(name), checked_code(code)
     with writing() as session:
         require_parent(session, by, parent_id, local_day(now))

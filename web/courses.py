@@ -411,9 +411,11 @@ def save_plan(year: int) -> ResponseReturnValue:
 @requires("staff", "reader")
 def certificates(year: int) -> str:
     """The register of certificates given in a year."""
+    today, by = local_day(now()), current_actor()
     return render_template(
         "courses/certificates.html",
         year=year,
-        lines=course_results.certificates(year, today=local_day(now()), by=current_actor()),
+        lines=course_results.certificates(year, today=today, by=by),
+        years=course_results.certificate_years(today=today, by=by),
         results=dict(RESULTS),
     )

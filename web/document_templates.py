@@ -56,6 +56,7 @@ def _page(
         unit=units.unit_page(unit_id, on=local_day(now()), by=current_actor()),
         kind=document_templates.kind_for(kind),
         versions=document_templates.template_versions(unit_id, kind, now=now(), by=current_actor()),
+        in_use=document_templates.template_in_use(unit_id, kind, today=local_day(now())),
         form=form,
         faults=faults,
         name_rules=NAME_RULES,
@@ -146,7 +147,11 @@ def use(unit_id: int, kind: str, version: int) -> ResponseReturnValue:
 @bp.post("/<kind>/built-in")
 @requires("staff")
 def use_built_in(unit_id: int, kind: str) -> ResponseReturnValue:
-    """Print the unit's documents in the program's own form again."""
+    """Print the unit's documents without a template of its own again."""
     document_templates.use_built_in_form(unit_id, kind, now=now(), by=current_actor())
-    flash(_("Từ nay văn bản loại này của đơn vị in theo mẫu có sẵn."), "good")
+    above = document_templates.template_in_use(unit_id, kind, today=local_day(now()))
+    if above is None:
+        flash(_("Từ nay văn bản loại này của đơn vị in theo mẫu có sẵn."), "good")
+    else:
+        flash(_("Từ nay văn bản loại này in theo mẫu của %(unit)s.", unit=above.unit_name), "good")
     return redirect(url_for("document_templates.show", unit_id=unit_id, kind=kind), 303)

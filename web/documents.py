@@ -3,8 +3,9 @@
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from rules.days import local_day
 from rules.paperwork import party_date
-from services import document_templates, paperwork
+from services import course_results, document_templates, paperwork
 from services.document_templates import TemplateFailed
 from web.downloads import DOCX, built_in_asked, failed_page, given
 from web.identity import current_actor, now, requires
@@ -20,7 +21,9 @@ MOST_SHOWN = 60
 def show(kind: str, key: str) -> str:
     """The document on screen, made to be printed."""
     made = paperwork.document(kind, key, now=now(), by=current_actor())
-    template = document_templates.template_in_use(made.unit_id, kind)
+    today, by = local_day(now()), current_actor()
+    template = document_templates.template_in_use(made.unit_id, kind, today=today)
+    is_bare_year = kind == "certificates" and not made.people
     return render_template(
         "documents/show.html",
         made=made,
@@ -29,6 +32,7 @@ def show(kind: str, key: str) -> str:
         key=key,
         shown=MOST_SHOWN,
         party_date=party_date,
+        years=course_results.certificate_years(today=today, by=by) if is_bare_year else (),
     )
 
 

@@ -131,7 +131,10 @@ def _names() -> dict[str, str]:
 @requires("staff")
 def new_founding() -> ResponseReturnValue:
     """The form of a decision that founds a unit."""
-    return _form_page(DecisionForm(effective_on=local_day(now())), "found", None, 200)
+    form = DecisionForm(
+        effective_on=local_day(now()), parent=id_or_none(request.args.get("parent"))
+    )
+    return _form_page(form, "found", None, 200)
 
 
 @bp.get("/<kind>/new/<int:unit_id>")

@@ -23,15 +23,13 @@ bp = Blueprint("units", __name__, url_prefix="/units")
 TREE_NAMES = {"party": said(N_("Tổ chức đảng")), "residential": said(N_("Địa bàn dân cư"))}
 
 
-class UnitForm(Form):
-    """A new unit."""
+class FirstUnitForm(Form):
+    """The first unit of a tree, which stood before this program did."""
 
     kind = SelectField(said(N_("Loại đơn vị")), [needed()])
     name = StringField(said(N_("Tên")), [needed(), at_most(200)])
     code = StringField(said(N_("Mã")), [needed(), at_most(40)])
-    parent = SelectField(said(N_("Trực thuộc")), coerce=id_or_none)
     valid_from = DayField(said(N_("Hoạt động từ ngày")), [needed()])
-    position = IntegerField(said(N_("Thứ tự trong danh sách")), [between(0, 9999)], default=0)
 
 
 class CorrectionForm(Form):
@@ -104,17 +102,26 @@ def show(unit_id: int) -> str:
 @bp.get("/new")
 @requires("staff")
 def new() -> ResponseReturnValue:
-    """The form for a new unit."""
-    form = UnitForm(
-        parent=id_or_none(request.args.get("parent")), valid_from=local_day(now()), position=0
-    )
-    return _new_page(form, 200)
+    """The form for the first unit of a tree; every other is founded by a decision."""
+    if request.args.get("parent") or not _empty_trees():
+        parent = id_or_none(request.args.get("parent"))
+        return redirect(url_for("unit_decisions.new_founding", parent=parent), 303)
+    return _new_page(FirstUnitForm(valid_from=local_day(now())), 200)
 
 
-def _new_page(form: UnitForm, status: int) -> ResponseReturnValue:
-    _offer_kinds(form.kind)
-    _offer_parents(form.parent)
+def _empty_trees() -> set[str]:
+    rows = units.kind_rows()
+    return {row.tree for row in rows} - {row.tree for row in rows if row.units}
+
+
+def _new_page(form: FirstUnitForm, status: int) -> ResponseReturnValue:
+    _offer_first_kinds(form.kind)
     return render_template("units/new.html", form=form), status
+
+
+def _offer_first_kinds(field: SelectField) -> None:
+    empty = _empty_trees()
+    field.choices = choices((row.code, row.name) for row in units.kind_rows() if row.tree in empty)
 
 
 def _offer_kinds(field: SelectField, tree: str | None = None) -> None:
@@ -130,10 +137,9 @@ def _offer_parents(field: SelectField, tree: str | None = None) -> None:
 @bp.post("")
 @requires("staff")
 def create() -> ResponseReturnValue:
-    """Found a unit."""
-    form = UnitForm()
+    """Enter the first unit of a tree; another is refused with the way to its decision."""
+    form = FirstUnitForm()
     _offer_kinds(form.kind)
-    _offer_parents(form.parent)
     made: list[int] = []
     if not form.validate() or not attempt(form, lambda: made.append(_create(form))):
         return _new_page(form, 422)
@@ -141,14 +147,12 @@ def create() -> ResponseReturnValue:
     return redirect(url_for("units.show", unit_id=made[0]), 303)
 
 
-def _create(form: UnitForm) -> int:
-    return unit_changes.create_unit(
+def _create(form: FirstUnitForm) -> int:
+    return unit_changes.set_up_tree(
         code=form.code.data,
         kind_code=form.kind.data,
         name=form.name.data,
-        parent_id=form.parent.data,
         valid_from=form.valid_from.data,
-        position=form.position.data or 0,
         now=now(),
         by=current_actor(),
     )

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from models import Unit, UnitName, db
-from tests.world import World, build_world, signed_in
+from models import Unit, UnitKind, UnitName, db
+from tests.world import World, add_account, build_world, signed_in
 
 
 @pytest.fixture
@@ -39,19 +39,45 @@ def test_a_unit_of_another_ward_is_not_found(an: FlaskClient, world: World) -> N
         assert an.get(f"/units/{world.units['cell-3'].id}{path}").status_code == 404
 
 
-def test_a_unit_is_founded_by_the_form_and_changed_by_decisions_alone(
-    an: FlaskClient, world: World
-) -> None:
+def test_a_unit_is_founded_and_changed_by_decisions_alone(an: FlaskClient, world: World) -> None:
     ward = world.units["ward-1"].id
     form = {"kind": "cell", "name": "Chi bộ 9", "code": "CB9", "parent": str(ward)}
-    made = an.post("/units", data=form | {"valid_from": "2025-07-01", "position": "0"})
-    assert made.status_code == 303
-    page = made.location
+    refused = an.post("/units", data=form | {"valid_from": "2025-07-01"})
+    assert refused.status_code in (403, 422)
+    assert db.session.query(Unit).filter_by(code="CB9").count() == 0
+    db.session.rollback()
+    to_decision = an.get(f"/units/new?parent={ward}")
+    assert to_decision.status_code == 303
+    assert to_decision.location == f"/unit-decisions/new?parent={ward}"
+    assert f'<option selected value="{ward}">' in an.get(to_decision.location).text
+    decision = {"effective_on": "2026-01-01", "name": "Chi bộ 9", "code": "CB9"}
+    decision |= {"kind_code": "cell", "parent": str(ward)}
+    assert an.post("/unit-decisions/", data=decision).status_code == 422
+    decision |= {"number": "9-QĐ/ĐU", "decided_on": "2025-12-20"}
+    assert an.post("/unit-decisions/", data=decision).status_code == 303
+    page = f"/units/{world.units['cell-1'].id}"
     shown = an.get(f"{page}/edit").text
     for kind in ("rename", "move", "merge", "split", "dissolve"):
         assert f"/unit-decisions/{kind}/new/" in shown
     for path in ("names", "parents", "ending"):
         assert an.post(f"{page}/{path}", data={"name-name": "Khác"}).status_code == 404
+
+
+def test_the_first_unit_of_a_tree_is_entered_and_a_second_refused(
+    client: FlaskClient, db: Any
+) -> None:
+    level = {"tree": "party", "name": "Thành uỷ", "name_en": "City", "rank": 1}
+    db.session.add(UnitKind(code="city", is_grassroots=False, holds_people=False, **level))
+    admin = add_account("quan@test.invalid", "Quản", "admin")
+    db.session.commit()
+    quan = signed_in(client, admin)
+    first = {"kind": "city", "name": "Thành uỷ", "code": "TU", "valid_from": "2020-01-01"}
+    assert quan.get("/units/new").status_code == 200
+    assert quan.post("/units", data=first).status_code == 303
+    again = quan.post("/units", data=first | {"code": "TU2"})
+    assert again.status_code == 422
+    assert "cần số và ngày quyết định" in again.text
+    assert quan.get("/units/new").status_code == 303
 
 
 @pytest.mark.parametrize(
