@@ -2,14 +2,14 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from sqlite3 import connect
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app import create_app
 from models import OutgoingMessage, Setting, db
@@ -17,19 +17,20 @@ from rules.permissions import SYSTEM
 from rules.refusals import Refusal
 from services import backups
 from torture.outcome import Outcome
-from torture.stage import FastClock, Stage, stage, wait_until
+from torture.stage import FastClock, Stage, add_database, stage, wait_until
 from torture.workers import build_small_city, run_producer
 
 NAME = "disk"
 SMOKE = [("--writers", "2")]
 QUICK = [("--writers", "2")]
-FULL = [("--writers", "4")]
+FULL = [("--writers", "4"), ("--db", "postgresql", "--writers", "4")]
 ROOM = 3_000_000
 BALLAST = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many processes write until nothing fits any more."""
+    add_database(parser)
     parser.add_argument("--writers", type=int, default=4)
 
 
@@ -55,18 +56,58 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Fill the disk by writing mail, look at everything, free the ballast, and write on."""
-    options.db = "sqlite"
     with stage(options) as made:
-        app = create_app()
-        with app.app_context():
+        with create_app().app_context():
             build_small_city()
+            size = _size_of(made)
             db.session.remove()
             db.engine.dispose()
-        with closing(connect(made.folder / "torture.db")) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = (made.folder / "torture.db").stat().st_size
-        with small_disk(made.folder / "disk", size + ROOM + BALLAST):
+        with small_disk(made.folder / "disk", size + ROOM + BALLAST), moved_to_the_disk(made):
             return Play(made, options).outcome
+
+
+def _size_of(made: Stage) -> int:
+    """How many bytes the database takes."""
+    if made.cluster is None:
+        db.session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return (made.folder / "torture.db").stat().st_size
+    db.session.commit()
+    ours = "FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    return int(db.session.scalar(text(f"SELECT sum(pg_total_relation_size(oid)) {ours}")) or 0)
+
+
+@contextmanager
+def moved_to_the_disk(made: Stage) -> Iterator[None]:
+    """Let the database lie on the small disk: its file, or PostgreSQL's tables and indexes.
+
+    What PostgreSQL keeps for itself stays outside: when that has no room the server takes no more
+    connections or ends, and comes back as after any crash (`torture outbox --restarts`).
+    """
+    disk = made.folder / "disk"
+    if made.cluster is None:
+        (disk / "torture.db").write_bytes((made.folder / "torture.db").read_bytes())
+        made.environment["DATABASE_URL"] = f"sqlite:///{disk / 'torture.db'}"
+        os.environ.update(made.environment)
+        yield
+        return
+    tables = disk / "tables"
+    tables.mkdir()
+    made.folder.chmod(0o755)
+    owner = made.cluster.folder.stat()
+    shutil.chown(tables, owner.st_uid, owner.st_gid)
+    made.cluster.execute(f"CREATE TABLESPACE small LOCATION '{tables}'")
+    _move_tables("pg_default", "small")
+    yield
+    _move_tables("small", "pg_default")
+
+
+def _move_tables(source: str, target: str) -> None:
+    with create_app().app_context():
+        for kind in ("TABLE", "INDEX"):
+            moved = f"ALTER {kind} ALL IN TABLESPACE {source} SET TABLESPACE {target}"
+            db.session.execute(text(moved))
+        db.session.commit()
+        db.engine.dispose()
 
 
 class Play:
@@ -75,12 +116,9 @@ class Play:
     def __init__(self, made: Stage, options: argparse.Namespace) -> None:
         self.made, self.outcome = made, Outcome()
         self.clock = FastClock(time.time())
-        self.database = made.folder / "disk" / "torture.db"
-        self.database.write_bytes((made.folder / "torture.db").read_bytes())
-        self.ballast = self.database.with_name("ballast")
+        self.disk = made.folder / "disk"
+        self.ballast = self.disk / "ballast"
         self.ballast.write_bytes(bytes(BALLAST))
-        made.environment["DATABASE_URL"] = f"sqlite:///{self.database}"
-        os.environ.update(made.environment)
         self.app = create_app({"WTF_CSRF_ENABLED": False})
         self.promises = [made.folder / f"promised-{number}" for number in range(options.writers)]
         for number, promises in enumerate(self.promises):
@@ -132,7 +170,7 @@ class Play:
         self.outcome.require("hết chỗ" in said, "no sentence says that it is full")
 
     def _try_a_backup(self) -> None:
-        target = self.database.with_name("copy.db")
+        target = self.disk / "copy.db"
         with self.app.app_context():
             try:
                 backups.write_backup(target, now=self.clock.now())
@@ -141,16 +179,17 @@ class Play:
                 pass
             db.session.remove()
             db.engine.dispose()
-        left = [file.name for file in self.database.parent.iterdir() if "copy" in file.name]
+        left = [file.name for file in self.disk.iterdir() if "copy" in file.name]
         self.outcome.require(not left, f"a backup that failed left {left}")
 
     def _compare(self) -> None:
         with self.app.app_context():
             rows = set(db.session.scalars(select(OutgoingMessage.message_id)))
+            verdict = "ok"
+            if self.made.cluster is None:
+                verdict = db.session.scalar(text("PRAGMA integrity_check"))
             db.session.remove()
             db.engine.dispose()
-        with closing(connect(self.database)) as connection:
-            (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
         promised = self._promised()
         self.outcome.promised = len(promised)
         self.outcome.delivered = len(promised & rows)
