@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from rules.refusals import N_, Malformed, NotAllowed, Refusal
 from rules.text import clean
@@ -37,7 +38,7 @@ class RegisterState(StrEnum):
 
 
 NOT_MARKED = "not_marked"
-_STATUSES = frozenset(Status)
+_STATUSES = {one.value: one for one in Status}
 ATTENDING = frozenset({Status.PRESENT, Status.LATE, Status.LEFT_EARLY})
 
 
@@ -138,7 +139,7 @@ class MeetingWindow:
     locked_at: datetime | None = None
     early_minutes: int = 60
 
-    @property
+    @cached_property
     def opens_at(self) -> datetime:
         return self.starts_at - timedelta(minutes=self.early_minutes)
 
@@ -305,9 +306,17 @@ def check_unlock_reason(reason: str, topic: str) -> str:
     return given
 
 
-def count_register(subjects: Iterable[str], statuses: Mapping[str, Status]) -> GroupCount:
-    """The counts on top of a register."""
-    return _count("", (statuses.get(subject) for subject in subjects))
+def count_statuses(statuses: Iterable[str]) -> GroupCount:
+    """The counts on top of a register, over the statuses as they are shown there."""
+    numbers = Counter(statuses)
+    return GroupCount(
+        present=numbers[Status.PRESENT],
+        late=numbers[Status.LATE],
+        left_early=numbers[Status.LEFT_EARLY],
+        excused=numbers[Status.EXCUSED],
+        unexcused=numbers[Status.UNEXCUSED],
+        not_marked=numbers[NOT_MARKED] + numbers[Status.NONE],
+    )
 
 
 def count_groups(
@@ -376,8 +385,11 @@ _STEPS = {
 
 def standing_marks(marks: Iterable[Mark]) -> list[Mark]:
     """The marks that nobody took back; a mark that only takes back is not among them."""
+    several = list(marks)
+    if len(several) == 1 and several[0].annuls != several[0].id:
+        return [] if several[0].status == Status.NONE else several
     facts: dict[str, Mark] = {}
-    for mark in marks:
+    for mark in several:
         kept = facts.get(mark.id)
         if kept is None or mark.received_at < kept.received_at:
             facts[mark.id] = mark
@@ -534,11 +546,12 @@ def _subject(value: object) -> str:
 
 
 def _status(value: object, annuls: object) -> Status:
-    if not isinstance(value, str) or value not in _STATUSES:
+    status = _STATUSES.get(value) if isinstance(value, str) else None
+    if status is None:
         raise Malformed(N_("Tình trạng điểm danh không có trong danh mục. Hãy điểm danh lại."))
-    if value == Status.NONE and annuls is None:
+    if status == Status.NONE and annuls is None:
         raise Malformed(N_("Lượt bỏ điểm danh phải nêu lượt bị bỏ. Hãy điểm danh lại."))
-    return Status(value)
+    return status
 
 
 def _annulled_id(value: object, own_id: str) -> str | None:

@@ -1,7 +1,7 @@
 """The register of a meeting: marks written as facts, and what they add up to for the reader."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from models import (
     AuditEntry,
     Meeting,
     RegisterLine,
+    Setting,
     WalkIn,
 )
 from rules.attendance import (
@@ -48,7 +49,7 @@ from services.attendance_seal import MARKED, outrun
 from services.attendance_shown import TAKERS, brief_register, full_register, heads_by_label
 from services.coverage import TAKES_PLACE, refresh_subjects
 from services.prepared import Listed, Prepared
-from services.settings import setting_number
+from services.settings import number_of, setting_number
 from services.transaction import reading, writing, writing_in_lane
 
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
@@ -61,11 +62,18 @@ _ASKED = (
     "id", "kind", "topic", "state", "counting", "starts_at", "ends_at", "campaign_id", "course_id",
     "organiser_id", "is_makeup", "heads_count", *_COUNTERS,
 )  # fmt: skip
+_SETTING: Any = inspect(Setting).local_table
+_OPENS_BEFORE = "register_opens_minutes_before"
+_EARLY = select(_SETTING.c.value).where(_SETTING.c.key == _OPENS_BEFORE).scalar_subquery()
 _MEETING_ROW = Prepared(
-    lambda _: select(*(_MEETING.c[name] for name in _ASKED)).where(
-        _MEETING.c.id == bindparam("meeting")
+    # Locked against other writers of this register until the transaction ends (PostgreSQL).
+    lambda _: (
+        select(*(_MEETING.c[name] for name in _ASKED), _EARLY.label("early_minutes"))
+        .where(_MEETING.c.id == bindparam("meeting"))
+        .with_for_update(of=_MEETING)
     )
 )
+_ROW_NAMES = (*_ASKED, "early_minutes")
 _COUNT = Prepared(
     lambda _: (
         update(_MEETING)
@@ -132,7 +140,9 @@ def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> i
         meeting = meeting_to_write(session, by, meeting_id, now)
         wrong = _differences(session, meeting_id)
         if wrong:
-            _write_lines(session, meeting, wrong, ledger_of(session, meeting_id, None), {})
+            ledger = ledger_of(session, meeting_id, None)
+            deciding = {one: deciding_mark(ledger.get(one, ())) for one in wrong}
+            _write_lines(session, meeting, deciding, {})
         recount(session, meeting)
         if meeting.campaign_id is not None and wrong:
             session.flush()
@@ -173,8 +183,12 @@ def _lock(session: Session, meeting_id: int) -> None:
         session.execute(select(Meeting.id).where(Meeting.id == meeting_id).with_for_update())
 
 
-def window_of(session: Session, meeting: Meeting) -> MeetingWindow:
-    """What a verdict has to know of the meeting."""
+def window_of(
+    session: Session, meeting: Meeting, early_minutes: int | None = None
+) -> MeetingWindow:
+    """What a verdict has to know of the meeting; `early_minutes` when the setting is known."""
+    if early_minutes is None:
+        early_minutes = setting_number(session, _OPENS_BEFORE)
     locked_at = None
     if meeting.register_state == RegisterState.LOCKED:
         locked_at = session.scalar(
@@ -191,7 +205,7 @@ def window_of(session: Session, meeting: Meeting) -> MeetingWindow:
         starts_at=meeting.starts_at,
         ends_at=meeting.ends_at,
         locked_at=locked_at,
-        early_minutes=setting_number(session, "register_opens_minutes_before"),
+        early_minutes=early_minutes,
     )
 
 
@@ -208,12 +222,10 @@ def recount(session: Session, meeting: Meeting) -> None:
 
 def _meeting_row(session: Session, by: Actor, meeting_id: int, now: datetime) -> Any:
     """The meeting's columns alone, locked: all that a tap asks of it, without the ORM's object."""
-    if by.meeting_id == meeting_id:
-        _lock(session, meeting_id)
-    else:
+    if by.meeting_id != meeting_id:
         meeting_to_write(session, by, meeting_id, now)
     for row in _MEETING_ROW.rows(session, meeting=meeting_id):
-        return SimpleNamespace(**dict(zip(_ASKED, row, strict=True)))
+        return SimpleNamespace(**dict(zip(_ROW_NAMES, row, strict=True)))
     raise NotFound(N_("Không tìm thấy buổi này trong phạm vi của bạn."))
 
 
@@ -288,7 +300,7 @@ def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bo
     known |= facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
     return _Batch(
         meeting=meeting,
-        window=window_of(session, meeting),
+        window=window_of(session, meeting, number_of(_OPENS_BEFORE, meeting.early_minutes)),
         roll=roll,
         known=known,
         ledger=ledger,
@@ -328,8 +340,9 @@ def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by
     _write_walk_ins(session, batch)
     _INSERT_MARKS.run(session, [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
     touched = {fact.subject for fact, _ in batch.kept}
-    after = {subject: _status(batch.ledger[subject]) for subject in touched}
-    _write_lines(session, meeting, touched, batch.ledger, _known_stamps(batch))
+    deciding = {subject: deciding_mark(batch.ledger[subject]) for subject in sorted(touched)}
+    _write_lines(session, meeting, deciding, _known_stamps(batch))
+    after = {one: mark.status if mark else None for one, mark in deciding.items()}
     came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
     _count(session, meeting, came)
     changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
@@ -409,15 +422,13 @@ def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[st
 def _write_lines(
     session: Session,
     meeting: Meeting,
-    subjects: Iterable[str],
-    ledger: dict[str, list[Fact]],
+    deciding: Mapping[str, Fact | None],
     stamps: dict[str, dict[str, Any]],
 ) -> None:
-    """Put the lines of these subjects as their marks decide; whoever is not marked has none."""
-    wanted = sorted(subjects)
-    deciding = {one: deciding_mark(ledger.get(one, ())) for one in wanted}
-    ids = [mark.id for mark in deciding.values() if mark]
-    stamps = stamps | stamps_of(session, [one for one in ids if one not in stamps])
+    """Put the lines of these subjects as a mark decides each; whoever is not marked has none."""
+    unknown = [mark.id for mark in deciding.values() if mark and mark.id not in stamps]
+    if unknown:
+        stamps = stamps | stamps_of(session, unknown)
     gone = [one for one, mark in deciding.items() if mark is None]
     _DELETE_LINES.run(session, gone, meeting=meeting.id)
     rows = [

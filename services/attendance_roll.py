@@ -1,6 +1,5 @@
 """Who is on a meeting's register: the invited people, the learners, the households of its groups."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -42,7 +41,7 @@ _INVITED = Listed(
     )
 )
 _PERSON = inspect(Person).local_table
-_NAMED = (_PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth_year, _PERSON.c.sort_key)
+_NAMED = (_PERSON.c.sort_key, _PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth_year)
 _NAMED_BY_ID = Listed(lambda people: select(*_NAMED).where(_PERSON.c.id.in_(people)))
 _INVITED_NAMED = Prepared(
     lambda _: (
@@ -161,17 +160,24 @@ def lines_of(
     `marked` is what `marked_lines` gave, when the caller has it already.
     """
     marked = marked_lines(session, meeting.id) if marked is None else marked
-    people = _person_lines(session, meeting, _stamped(marked, "person_id"))
+    people = _named_people(session, meeting, _stamped(marked, "person_id"))
     households = _household_lines(session, meeting, _stamped(marked, "household_id"))
-    lines = [*people, *households]
-    names = unit_names_on(
-        session, {line.group for line in lines if line.group}, local_day(meeting.starts_at)
-    )
-    order = {
-        unit: place
-        for place, unit in enumerate(sorted(names, key=lambda unit: natural_key(names[unit])))
-    }
-    lines.sort(key=lambda line: order.get(line.group or 0, len(order)))
+    units = {unit for *_, unit in people} | {line.group for line in households}
+    names = unit_names_on(session, {unit for unit in units if unit}, local_day(meeting.starts_at))
+    by_name = sorted(names, key=lambda unit: natural_key(names[unit]))
+    order = {unit: place for place, unit in enumerate(by_name)}
+    last = len(order)
+    # Units in their order, households after a unit's people, names in theirs.
+    people.sort()
+    people.sort(key=lambda person: order.get(person[-1] or 0, last))
+    namesakes = _namesakes(people)
+    lines = [
+        Line(f"m:{one}", name, unit, year if name in namesakes else None)
+        for _, one, name, year, unit in people
+    ]
+    if households:
+        lines += households
+        lines.sort(key=lambda line: order.get(line.group or 0, last))
     return [*lines, *_walk_in_lines(session, meeting)], names
 
 
@@ -282,20 +288,28 @@ def _pairs(session: Session, statement: Any) -> dict[int, int | None]:
     return {row[0]: row[1] for row in session.execute(statement)}
 
 
-def _person_lines(session: Session, meeting: Meeting, units: dict[int, int | None]) -> list[Line]:
+def _named_people(
+    session: Session, meeting: Meeting, units: dict[int, int | None]
+) -> list[tuple[str, int, str, int | None, int | None]]:
+    """The people of the register: sort key, id, name, year of birth, unit; `units` of those marked."""
     brought = _brought(session, meeting, None)
     if brought is not None:
         units |= _pairs(session, brought)
-    named: dict[int, tuple[str, int | None, str]] = {}
-    for one, name, year, key, unit in _INVITED_NAMED.rows(session, meeting=meeting.id):
-        named[one], units[one] = (name, year, key), unit
-    rows = _NAMED_BY_ID.rows(session, sorted(units.keys() - named.keys()))
-    named |= {one: (name, year, key) for one, name, year, key in rows}
-    namesakes = Counter(name for name, _, _ in named.values())
-    return [
-        Line(f"m:{one}", name, units[one], year if namesakes[name] > 1 else None)
-        for one, (name, year, _) in sorted(named.items(), key=lambda item: (item[1][2], item[0]))
-    ]
+    found: list[Any] = _INVITED_NAMED.rows(session, meeting=meeting.id)
+    others = units.keys() - {row[1] for row in found}
+    if others:
+        rows = _NAMED_BY_ID.rows(session, sorted(others))
+        found += [(key, one, name, year, units[one]) for key, one, name, year in rows]
+    return found
+
+
+def _namesakes(people: Sequence[tuple[Any, ...]]) -> set[str]:
+    """The names that several bear, who are told apart by their years of birth."""
+    seen: set[str] = set()
+    several: set[str] = set()
+    for person in people:
+        (several if person[2] in seen else seen).add(person[2])
+    return several
 
 
 def _household_lines(

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -61,6 +62,7 @@ from services.campaigns import (
     roll_within_scope,
     units_below,
 )
+from services.prepared import Listed, Prepared
 from services.successions import came_from_a_split, came_over, predecessors_of
 from services.transaction import reading, writing
 from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
@@ -72,35 +74,51 @@ POPULATIONS = ("members", "households")
 # What a mark asks of its campaign, once for people and once for households, written down once.
 _ENTRY: Any = inspect(RollEntry).local_table
 _KEYS = ("person_id", "household_id")
-_RULE = select(Campaign.completion_rule, Campaign.completion_count).where(
-    Campaign.id == bindparam("campaign")
-)
-_TOPICS = select(CampaignTopic.id).where(CampaignTopic.campaign_id == bindparam("campaign"))
-_ENTRIES = {
-    key: select(
-        RollEntry.id, getattr(RollEntry, key), RollEntry.covered_on, RollEntry.covered_round
+_RULE = Prepared(
+    lambda _: select(Campaign.completion_rule, Campaign.completion_count).where(
+        Campaign.id == bindparam("campaign")
     )
-    .where(
-        RollEntry.campaign_id == bindparam("campaign"),
-        getattr(RollEntry, key).in_(bindparam("ids", expanding=True)),
-    )
-    .order_by(RollEntry.id)
-    for key in _KEYS
-}
-_LOCKED = {key: entries.with_for_update() for key, entries in _ENTRIES.items()}
-_CREDITS = select(ExternalCredit).where(
-    ExternalCredit.campaign_id == bindparam("campaign"),
-    ExternalCredit.person_id.in_(bindparam("ids", expanding=True)),
-    ExternalCredit.annulled_at.is_(None),
 )
-_COVER = (
-    update(_ENTRY)
-    .where(_ENTRY.c.id == bindparam("entry"))
-    .values(covered_on=bindparam("since"), covered_round=bindparam("its_round"))
+_TOPICS = Prepared(
+    lambda _: select(CampaignTopic.id).where(CampaignTopic.campaign_id == bindparam("campaign"))
 )
 
 
-def _sittings_of(key: str) -> Select[*tuple[Any, ...]]:
+def _entries_of(key: str, ids: list[Any], *, lock: bool) -> Select[*tuple[Any, ...]]:
+    """What the roll remembers of these people (or households)."""
+    subject = _ENTRY.c[key]
+    entries = (
+        select(_ENTRY.c.id, subject, _ENTRY.c.covered_on, _ENTRY.c.covered_round)
+        .where(_ENTRY.c.campaign_id == bindparam("campaign"), subject.in_(ids))
+        .order_by(_ENTRY.c.id)
+    )
+    return entries.with_for_update() if lock else entries
+
+
+_ENTRIES = {key: Listed(partial(_entries_of, key, lock=False)) for key in _KEYS}
+_LOCKED = {key: Listed(partial(_entries_of, key, lock=True)) for key in _KEYS}
+_CREDITS = Listed(
+    lambda ids: select(
+        ExternalCredit.person_id,
+        ExternalCredit.id,
+        ExternalCredit.studied_on,
+        ExternalCredit.is_makeup,
+    ).where(
+        ExternalCredit.campaign_id == bindparam("campaign"),
+        ExternalCredit.person_id.in_(ids),
+        ExternalCredit.annulled_at.is_(None),
+    )
+)
+_COVER = Prepared(
+    lambda _: (
+        update(_ENTRY)
+        .where(_ENTRY.c.id == bindparam("entry"))
+        .values(covered_on=bindparam("since"), covered_round=bindparam("its_round"))
+    )
+)
+
+
+def _sittings_of(key: str, ids: list[Any]) -> Select[*tuple[Any, ...]]:
     """Every sitting of a campaign that these people (or households) attended.
 
     `campaign_id + 0` keeps SQLite from starting at the campaign's meetings: the few subjects'
@@ -112,16 +130,16 @@ def _sittings_of(key: str) -> Select[*tuple[Any, ...]]:
         .select_from(RegisterLine)
         .join(Meeting, Meeting.id == RegisterLine.meeting_id)
         .where(
-            subject.in_(bindparam("ids", expanding=True)),
-            RegisterLine.status.in_([str(status) for status in ATTENDING]),
+            subject.in_(ids),
+            or_(*(RegisterLine.status == str(one) for one in sorted(ATTENDING))),
             Meeting.campaign_id + 0 == bindparam("campaign"),
             Meeting.counting == "roll",
-            Meeting.state.in_(TAKES_PLACE),
+            or_(*(Meeting.state == one for one in TAKES_PLACE)),
         )
     )
 
 
-_ATTENDED = {key: _sittings_of(key) for key in _KEYS}
+_ATTENDED = {key: Listed(partial(_sittings_of, key)) for key in _KEYS}
 
 # Units as they are called on a day, and those that have a line of their own, written down once.
 _KNOWN_UNITS = (
@@ -161,6 +179,7 @@ def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]
     For the transaction of whatever changed: a mark, a credit, a correction, a meeting called off.
     Subjects without an entry on the campaign's roll, and walk-ins, are passed over.
     """
+    session.flush()  # written-down statements see only what is in the database already
     people, households = _ids_by_kind(subjects)
     changed = 0
     rule = _completion_rule(session, campaign_id) if people else any_meeting()
@@ -472,11 +491,9 @@ def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _completion_rule(session: Session, campaign_id: int) -> CompletionRule:
-    kind, count = session.execute(_RULE, {"campaign": campaign_id}).one()
-    topics: Iterable[int] = ()
-    if kind == "all_topics":
-        topics = session.scalars(_TOPICS, {"campaign": campaign_id})
-    return CompletionRule(kind, frozenset(topics), count)
+    [(kind, count)] = _RULE.rows(session, campaign=campaign_id)
+    topics = _TOPICS.rows(session, campaign=campaign_id) if kind == "all_topics" else ()
+    return CompletionRule(kind, frozenset(row[0] for row in topics), count)
 
 
 def _differences(
@@ -490,8 +507,8 @@ def _differences(
 ) -> list[_Difference]:
     """`lock` holds the entries until the transaction ends: two meetings marking one person at
     the same moment would otherwise each count only their own mark (PostgreSQL)."""
-    asked = {"campaign": campaign_id, "ids": ids}
-    entries = session.execute((_LOCKED if lock else _ENTRIES)[column.key], asked).all()
+    statement = (_LOCKED if lock else _ENTRIES)[column.key]
+    entries = statement.rows(session, ids, campaign=campaign_id)
     if not entries:
         return []
     attended = _attended(session, campaign_id, column.key, ids)
@@ -511,24 +528,21 @@ def _attended(
     session: Session, campaign_id: int, key: str, ids: Sequence[int]
 ) -> defaultdict[int | None, list[Attended]]:
     """Every sitting of the campaign that these people (or households) attended, and their credits."""
-    asked = {"campaign": campaign_id, "ids": ids}
     attended: defaultdict[int | None, list[Attended]] = defaultdict(list)
-    for subject_id, meeting_id, starts_at, topic_id, is_makeup in session.execute(
-        _ATTENDED[key], asked
-    ):
+    sittings = _ATTENDED[key].rows(session, ids, campaign=campaign_id)
+    for subject_id, meeting_id, starts_at, topic_id, is_makeup in sittings:
         attended[subject_id].append(Attended(meeting_id, local_day(starts_at), topic_id, is_makeup))
     if key == "person_id":
-        for credit in session.scalars(_CREDITS, asked):
-            attended[credit.person_id].append(
-                Attended(credit.id, credit.studied_on, None, credit.is_makeup, "credit")
-            )
+        given = _CREDITS.rows(session, ids, campaign=campaign_id)
+        for person_id, credit_id, studied_on, is_makeup in given:
+            attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
     return attended
 
 
 def _write_differences(session: Session, differences: Sequence[_Difference]) -> int:
     if differences:
-        session.execute(
-            _COVER,
+        _COVER.run(
+            session,
             [
                 {"entry": one.entry_id, "since": one.ledger[0], "its_round": one.ledger[1]}
                 for one in differences

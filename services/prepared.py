@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from sqlalchemy import Enum, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 SIZES = (1, 8, 64, 512)
 Convert = Callable[[Any], Any]
@@ -23,6 +22,17 @@ class Connected(Protocol):
     def connection(self) -> Connection: ...
 
 
+class Wire:
+    """A connection as written-down statements use it: who listens to it is asked once for all."""
+
+    __slots__ = ("connection", "dialect", "driver", "heard")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.dialect = connection, connection.dialect
+        self.driver: Any = connection.connection.dbapi_connection
+        self.heard: Any = connection.dispatch.before_cursor_execute or ()
+
+
 @dataclass(frozen=True)
 class _Written:
     """A statement in one database's words, with what turns values into the driver's and back."""
@@ -31,7 +41,21 @@ class _Written:
     places: tuple[str, ...] | None
     defaults: Mapping[str, Any]
     outward: Mapping[str, Convert]
-    inward: tuple[Convert | None, ...] | None
+    outward_at: tuple[tuple[int, Convert], ...]
+    inward: tuple[tuple[int, Convert], ...]
+
+    def given(self, row: Mapping[str, Any]) -> Any:
+        """A row's values as the driver takes them: in their places, or by name."""
+        if self.places is None:
+            values = {**self.defaults, **row}
+            for name, convert in self.outward.items():
+                values[name] = convert(values[name])
+            return values
+        defaults = self.defaults
+        placed = [row[name] if name in row else defaults[name] for name in self.places]
+        for place, convert in self.outward_at:
+            placed[place] = convert(placed[place])
+        return placed
 
 
 class Prepared:
@@ -44,41 +68,40 @@ class Prepared:
 
     def rows(self, session: Connected, **values: Any) -> list[tuple[Any, ...]]:
         """What the database answers, as plain tuples."""
-        return self.rows_of(session.connection(), **values)
+        return self._ask(wire_of(session), values)
 
     def rows_of(self, connection: Connection, **values: Any) -> list[tuple[Any, ...]]:
         """The same over a connection that no session holds."""
-        written = self._for(connection.dialect)
-        cursor = self._execute(connection, written, [values])
+        return self._ask(Wire(connection), values)
+
+    def run(self, session: Connected, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write these rows, or make the change once for each."""
+        wire = wire_of(session)
+        self._execute(wire, self._for(wire.dialect), rows).close()
+
+    def _ask(self, wire: Wire, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        written = self._for(wire.dialect)
+        cursor = self._execute(wire, written, (values,))
         found: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.close()
-        if written.inward is None:
+        if not written.inward:
             return found
         return [_converted(row, written.inward) for row in found]
 
-    def run(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write these rows, or make the change once for each."""
-        connection = session.connection()
-        self._execute(connection, self._for(connection.dialect), rows).close()
-
-    def _execute(
-        self, connection: Connection, written: _Written, rows: Sequence[Mapping[str, Any]]
-    ) -> Any:
-        given = [_given(written, row) for row in rows]
-        cursor = connection.connection.cursor()
-        if before_execute := connection.dispatch.before_cursor_execute:
+    def _execute(self, wire: Wire, written: _Written, rows: Sequence[Mapping[str, Any]]) -> Any:
+        given = [written.given(row) for row in rows]
+        cursor = wire.driver.cursor()
+        for hear in wire.heard:
             # Whoever counts statements counts these as well.
-            for hear in before_execute:
-                hear(connection, cursor, written.sql, given, None, len(given) > 1)
-        dbapi = connection.dialect.loaded_dbapi
+            hear(wire.connection, cursor, written.sql, given, None, len(given) > 1)
         try:
             if len(given) == 1:
                 cursor.execute(written.sql, given[0])
             else:
                 cursor.executemany(written.sql, given)
-        except dbapi.Error as error:
+        except wire.dialect.loaded_dbapi.Error as error:
             raise DBAPIError.instance(
-                written.sql, None, error, dbapi.Error, hide_parameters=True
+                written.sql, None, error, wire.dialect.loaded_dbapi.Error, hide_parameters=True
             ) from error
         return cursor
 
@@ -89,6 +112,12 @@ class Prepared:
                 self._make(dialect.name), dialect, self._columns
             )
         return written
+
+
+def wire_of(session: Connected) -> Wire:
+    """The wire of what has one of its own, else one over the session's connection."""
+    own: Wire | None = getattr(session, "wire", None)
+    return Wire(session.connection()) if own is None else own
 
 
 class Listed:
@@ -107,7 +136,7 @@ class Listed:
             found += statement.rows(session, **listed, **more)
         return found
 
-    def run(self, session: Session, values: Sequence[Any], **more: Any) -> None:
+    def run(self, session: Connected, values: Sequence[Any], **more: Any) -> None:
         """The change for all values."""
         for statement, listed in self._parts(values):
             statement.run(session, [listed | more])
@@ -133,13 +162,20 @@ def _write(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Writ
         convert = _processor(bind.type, dialect, "bind")
         if convert is not None:
             outward[name] = convert
-    inward = tuple(
+    inward = [
         _processor(column.type, dialect, "result")
         for column in getattr(statement, "selected_columns", ())
-    )
+    ]
     places = tuple(compiled.positiontup) if compiled.positional else None
     return _Written(
-        compiled.string, places, compiled.params, outward, inward if any(inward) else None
+        sql=compiled.string,
+        places=places,
+        defaults=compiled.params,
+        outward=outward,
+        outward_at=tuple(
+            (at, outward[name]) for at, name in enumerate(places or ()) if name in outward
+        ),
+        inward=tuple((at, convert) for at, convert in enumerate(inward) if convert is not None),
     )
 
 
@@ -157,17 +193,8 @@ def _processor(kind: Any, dialect: Dialect, way: str) -> Convert | None:
     return found
 
 
-def _given(written: _Written, row: Mapping[str, Any]) -> Any:
-    values = {**written.defaults, **row}
-    for name, convert in written.outward.items():
-        values[name] = convert(values[name])
-    return values if written.places is None else [values[name] for name in written.places]
-
-
-def _converted(row: tuple[Any, ...], inward: tuple[Convert | None, ...]) -> tuple[Any, ...]:
-    return tuple(
-        [
-            value if convert is None else convert(value)
-            for value, convert in zip(row, inward, strict=True)
-        ]
-    )
+def _converted(row: tuple[Any, ...], inward: tuple[tuple[int, Convert], ...]) -> tuple[Any, ...]:
+    values = list(row)
+    for at, convert in inward:
+        values[at] = convert(values[at])
+    return tuple(values)

@@ -240,6 +240,11 @@ def setting_number(session: Session, key: str) -> int:
     return int(_value(session, key))
 
 
+def number_of(key: str, stored: str | None) -> int:
+    """The same of what a look-up has brought along; None when nobody has chosen."""
+    return int(SPECS[key].default if stored is None else stored)
+
+
 def setting_flag(session: Session, key: str) -> bool:
     """A setting that is on or off."""
     return _value(session, key) == "1"

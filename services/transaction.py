@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from models import db
 from services import audit
+from services.prepared import Wire
 
 T = TypeVar("T")
 _WRITING = "writing"
 _REMEMBERED = "remembered"
 _TURN = threading.Lock()
+_SHARED = threading.local()
 _WRITER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 WAITS_SECONDS = 10
 DATABASE_DOWN = OperationalError
@@ -60,21 +62,46 @@ def writing() -> Iterator[Session]:
             _TURN.release()
 
 
-class _Lane(Session):
-    """A session over a connection whose transaction somebody else begins and ends.
+class _Lane:
+    """What stands for a session while a tap is written down: one connection whose transaction
+    somebody else begins and ends.
 
-    Prepared statements go straight to that connection; the session proper wakes only when a rare
+    Prepared statements go straight to that connection; a session proper is made only when a rare
     path needs the ORM, and then joins the same transaction.
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(bind=connection, expire_on_commit=False)
-        self._lane = connection
-        self.info[_WRITING] = True
+        self.wire = Wire(connection)
+        self.info: dict[Any, Any] = {_WRITING: True}
+        self._session: Session | None = None
 
-    def connection(self, *_: Any, **__: Any) -> Connection:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._awake(), name)
+
+    def _awake(self) -> Session:
+        if self._session is None:
+            self._session = Session(bind=self.wire.connection, expire_on_commit=False)
+            self._session.info[_WRITING] = True
+        return self._session
+
+    def connection(self) -> Connection:
         """The lane's own connection, without asking which of many it is."""
-        return self._lane
+        return self.wire.connection
+
+    def flush(self) -> None:
+        """Write what the session holds back, if one was made."""
+        if self._session is not None:
+            self._session.flush()
+
+    def finish(self) -> None:
+        """Write what still waits, before the transaction is committed."""
+        audit.seal_waiting(cast(Session, self))
+        self.flush()
+
+    def close(self) -> None:
+        """Let the session go, if there was one; the connection is its owner's."""
+        if self._session is not None:
+            self._session.close()
 
 
 @contextmanager
@@ -93,17 +120,39 @@ def writing_in_lane() -> Iterator[Session]:
     engine = db.engine
     is_my_turn = engine.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
     try:
-        with _writers(engine).connect() as connection, connection.begin():
+        with _connected(engine) as connection, connection.begin():
             lane = _Lane(connection)
             try:
-                yield lane
-                audit.seal_waiting(lane)
-                lane.flush()
+                yield cast(Session, lane)
+                lane.finish()
             finally:
                 lane.close()
     finally:
         if is_my_turn:
             _TURN.release()
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Let the look-ups and the writing of one tap share a connection: taking one, and giving it
+    back, costs as much as several statements. Only `glance` and `writing_in_lane` use it."""
+    with _writers(db.engine).connect() as connection:
+        _SHARED.connection = connection
+        try:
+            yield
+        finally:
+            _SHARED.connection = None
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """The connection that this thread shares, else one taken for this alone."""
+    shared: Connection | None = getattr(_SHARED, "connection", None)
+    if shared is not None and shared.engine.pool is engine.pool:
+        yield shared
+        return
+    with _writers(engine).connect() as connection:
+        yield connection
 
 
 def _writers(engine: Engine) -> Engine:
@@ -129,7 +178,7 @@ def reading() -> Session:
 @contextmanager
 def glance() -> Iterator[Connection]:
     """A connection for one prepared look-up, in a twentieth of the time that a session takes."""
-    with db.engine.connect() as connection:
+    with _connected(db.engine) as connection:
         yield connection
 
 

@@ -17,7 +17,7 @@ from rules.attendance import (
     RegisterState,
     Status,
     count_groups,
-    count_register,
+    count_statuses,
     counts_as_attended,
     current_status,
     current_statuses,
@@ -417,8 +417,7 @@ def test_a_step_from_the_wrong_state_is_refused(action: str, state: RegisterStat
 
 
 def test_the_counts_show_the_not_marked_apart_from_the_absent() -> None:
-    statuses = {"m:1": Status.PRESENT, "m:2": Status.LATE, "m:3": Status.EXCUSED}
-    whole = count_register(["m:1", "m:2", "m:3", "m:4"], statuses)
+    whole = count_statuses(["present", "late", "excused", "not_marked"])
     assert whole == GroupCount(present=1, late=1, excused=1, not_marked=1)
     assert (whole.attended, whole.total) == (2, 4)
     assert whole.as_json()["not_marked"] == 1
