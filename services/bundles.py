@@ -1,21 +1,18 @@
 """One letter about several meetings at once: a course published, moved, or taken up late."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy.orm import Session
-
-from gateways.calendar import EventBlock, event_block, published
+from gateways.calendar import EventBlock, Organizer, event_block, published
 from gateways.languages import said
 from gateways.mail import Envelope, Letter, Mailbox, Sitting, compose
-from models import Meeting, OutgoingMessage
-from rules.calendar import DONE_PREFIX, shown_title, spoken_time
+from rules.calendar import DONE_PREFIX, MeetingFacts, shown_title, spoken_time
+from rules.letters import Grounds, Guest, guest_of
 from rules.refusals import N_
 from services import letters
-from services.letters import Guest
-from services.meeting_facts import organizer_of
+from services.letters import Writer
 
 SUBJECTS = {
     "request": N_("Mời: %(count)s buổi, %(title)s"),
@@ -29,66 +26,71 @@ OPENINGS = {
 }
 
 
-def content_of(session: Session, messages: Sequence[OutgoingMessage], *, now: datetime) -> bytes:
+@dataclass(frozen=True)
+class _Told:
+    """One meeting of the letter: the message it stands for, its facts for this reader, and who that is."""
+
+    message: Grounds
+    facts: MeetingFacts
+    guest: Guest
+
+
+def content_of(writer: Writer, messages: Sequence[Grounds], *, now: datetime) -> bytes:
     """Give the bytes of the letter in which these messages leave together, kept ones unchanged.
 
     A single message is its own letter, with the invitation that its reader's calendar can answer.
     """
     first = messages[0]
-    if len(messages) == 1 or first.body:
-        return letters.content_of(session, first, now=now)
-    about = [(one, letters.check(session, one, now=now)) for one in messages]
-    told = [(one, *found) for one, found in about if found is not None]
-    told.sort(key=lambda each: (each[1].starts_at, each[1].id))
-    for one, meeting, _ in told:
-        one.sequence = meeting.sequence
-    kind = _kind(messages)
-    guest = told[0][2]
-    organizer = organizer_of(session)
+    if len(messages) == 1 or first.is_written:
+        return writer.letter(first, now=now)
+    told = [_told(writer, one) for one in messages]
+    told.sort(key=lambda one: (one.facts.starts_at, one.message.meeting_id))
+    guest, title = told[0].guest, _title(told[0].facts)
+    organizer = writer.organizer
     envelope = Envelope(
         sender=Mailbox(organizer.address, organizer.name),
         recipient=Mailbox(first.to_address, first.to_name),
-        subject=said(
-            guest.language, SUBJECTS[kind], count=len(told), title=_title(told[0][1], guest)
-        ),
+        subject=said(guest.language, SUBJECTS[_kind(messages)], count=len(told), title=title),
         message_id=first.message_id,
         sent_at=now,
-        in_reply_to=letters.first_message_id(session, first),
+        in_reply_to=first.first_message_id,
     )
-    letter = _letter(kind, told, organizer.name)
-    return compose(envelope, letter, attached=published(_blocks(session, told)))
+    letter = _letter(_kind(messages), told, organizer.name)
+    return compose(envelope, letter, attached=published(_blocks(told, organizer)))
 
 
-def _kind(messages: Sequence[OutgoingMessage]) -> str:
+def _told(writer: Writer, message: Grounds) -> _Told:
+    guest = guest_of(message)
+    return _Told(message, writer.occasion(message).told_to(guest), guest)
+
+
+def _kind(messages: Sequence[Grounds]) -> str:
     kinds = {one.kind for one in messages}
     return kinds.pop() if len(kinds) == 1 else "update"
 
 
-def _title(meeting: Meeting, guest: Guest) -> str:
+def _title(facts: MeetingFacts) -> str:
     """The meeting's title, as private as the guest wants it."""
-    title = shown_title(letters.told_facts(meeting, guest))
-    return title.removeprefix("ĐÃ HUỶ: ").removeprefix(DONE_PREFIX)
+    return shown_title(facts).removeprefix("ĐÃ HUỶ: ").removeprefix(DONE_PREFIX)
 
 
-def _letter(
-    kind: str, told: Sequence[tuple[OutgoingMessage, Meeting, Guest]], office_name: str
-) -> Letter:
-    guest = told[0][2]
+def _letter(kind: str, told: Sequence[_Told], office_name: str) -> Letter:
+    guest = told[0].guest
     say = partial(said, guest.language)
     paragraphs = [say(OPENINGS[kind], count=len(told))]
     paragraphs.append(say(N_("Mở tệp lich.ics đính kèm để đưa tất cả vào lịch của máy.")))
     return Letter(
         greeting=say(N_("Kính gửi đồng chí %(name)s,"), name=guest.name),
         paragraphs=paragraphs,
-        sittings=[_sitting(one, meeting, each) for one, meeting, each in told],
+        sittings=[_sitting(one) for one in told],
         closing=say(N_("Trân trọng,\n%(organiser)s"), organiser=office_name),
         language=guest.language,
     )
 
 
-def _sitting(message: OutgoingMessage, meeting: Meeting, guest: Guest) -> Sitting:
-    facts = letters.told_facts(meeting, guest)
-    is_off = message.kind == "cancel"
+def _sitting(told: _Told) -> Sitting:
+    facts, guest = told.facts, told.guest
+    is_off = told.message.kind == "cancel"
     topic = said(guest.language, N_("Đã huỷ: %(title)s"), title=facts.summary)
     return Sitting(
         when=spoken_time(facts.starts_at, facts.ends_at, guest.language),
@@ -99,14 +101,12 @@ def _sitting(message: OutgoingMessage, meeting: Meeting, guest: Guest) -> Sittin
     )
 
 
-def _blocks(
-    session: Session, told: Sequence[tuple[OutgoingMessage, Meeting, Guest]]
-) -> list[EventBlock]:
+def _blocks(told: Sequence[_Told], organizer: Organizer) -> list[EventBlock]:
     """The meetings as published events; what the guest need not come to is shown as cancelled."""
-    organizer = organizer_of(session)
-    blocks = []
-    for message, meeting, guest in told:
-        facts = letters.told_facts(meeting, guest)
-        is_off = facts.cancelled or message.kind == "cancel"
-        blocks.append(event_block(replace(facts, cancelled=is_off), organizer))
-    return blocks
+    return [
+        event_block(
+            replace(one.facts, cancelled=one.facts.cancelled or one.message.kind == "cancel"),
+            organizer,
+        )
+        for one in told
+    ]

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from gateways.calendar import checked_feed, feed
+from gateways.calendar import Method, checked_feed, feed
 from gateways.feed_store import FeedStore
 from gateways.feed_store import KeptFeed as KeptFeed
 from models import FeedToken, Membership, Person, Speaker, Unit, Venue
@@ -20,7 +20,7 @@ from services.feed_expiry import expires_on, expiry_days
 from services.feed_meetings import NAME, Feed, blocks_of, state_of
 from services.feed_memory import is_at_its_limit, is_hurried, remember, remembered
 from services.feed_tokens import Plain, TokenRow, kind_of, titles_are_neutral, token_row
-from services.letters import calendar_object, person_guest
+from services.letters import Writer, occasion_of, person_guest
 from services.meeting_facts import OFF_STATES, organizer_of, written_block
 from services.office import office
 from services.settings import setting_text
@@ -272,9 +272,10 @@ def invitation_object(
     if person is None:
         raise NotFound(N_("Không có đảng viên mã “%(code)s”."), code=member_code)
     guest = person_guest(session, meeting, person)
-    cancel = meeting.state in OFF_STATES
+    method = Method.CANCEL if meeting.state in OFF_STATES else Method.REQUEST
     address = person.email or f"{person.id}@{office().domain}"
-    return calendar_object(session, meeting, guest, address, cancel=cancel, stamp=now)
+    occasion = occasion_of(meeting)
+    return Writer().calendar_object(occasion, guest, address, method, now)
 
 
 def _token_row(hashed: str) -> TokenRow | None:

@@ -1,7 +1,7 @@
 """Who is invited to a meeting, and telling them: requests, changes and cancellations, each once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -498,9 +498,8 @@ def _tell(
     asked = _asked_keys(session, meeting)
     mails = [one for one in people if one.address]
     calls = [one for one in people if not one.address]
-    letters_now = [
-        _mail_row(meeting, kind if one.key in asked else "request", one, bundle) for one in mails
-    ]
+    row_of = _mail_rows(meeting, bundle)
+    letters_now = [row_of(kind if one.key in asked else "request", one) for one in mails]
     _drop_letters(session, meeting, people, {row["dedup_key"] for row in letters_now})
     outbox.enqueue(session, letters_now, now=now)
     known = asked | _drop_calls(session, meeting, people)
@@ -520,7 +519,8 @@ def _withdraw(
     called = _drop_calls(session, meeting, people)
     mails = [one for one in people if one.address and one.key in asked]
     calls = [one for one in people if one.key in called or (not one.address and one.key in asked)]
-    off = [_mail_row(meeting, "cancel", one, bundle) for one in mails]
+    row_of = _mail_rows(meeting, bundle)
+    off = [row_of("cancel", one) for one in mails]
     outbox.enqueue(session, off, now=now)
     rows = [_call_row(meeting, "cancel", one, now) for one in calls]
     outbox.insert_new(session, CallListEntry, rows)
@@ -610,20 +610,27 @@ def _cause(meeting: Meeting, kind: str, one: Recipient) -> str:
     return f"{kind}:{meeting.id}:{one.key}:{revision}"
 
 
-def _mail_row(meeting: Meeting, kind: str, one: Recipient, bundle: str) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "to_address": one.address,
-        "to_name": one.name,
-        "subject": letters.subject_of(kind, meeting, is_neutral=False)[:400],
-        "dedup_key": _cause(meeting, kind, one),
-        "meeting_id": meeting.id,
-        "person_id": one.person_id,
-        "speaker_id": one.speaker_id,
-        "sequence": meeting.sequence,
-        "bundle": f"{bundle}:{one.key}" if bundle else None,
-        "priority": 3 if kind == "cancel" else 4,
-    }
+def _mail_rows(meeting: Meeting, bundle: str) -> Callable[[str, Recipient], dict[str, Any]]:
+    """How to write the messages of many people about one meeting; what they share is made once."""
+    facts = facts_of(meeting)
+    subjects = {kind: letters.subject_of(kind, facts)[:400] for kind in CALENDAR_KINDS}
+
+    def row(kind: str, one: Recipient) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "to_address": one.address,
+            "to_name": one.name,
+            "subject": subjects[kind],
+            "dedup_key": _cause(meeting, kind, one),
+            "meeting_id": meeting.id,
+            "person_id": one.person_id,
+            "speaker_id": one.speaker_id,
+            "sequence": meeting.sequence,
+            "bundle": f"{bundle}:{one.key}" if bundle else None,
+            "priority": 3 if kind == "cancel" else 4,
+        }
+
+    return row
 
 
 def _call_row(meeting: Meeting, kind: str, one: Recipient, now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
-from services.transaction import writing
+from services.transaction import writing_in_lane
 
 Change = Callable[[Session], object]
 
@@ -50,7 +50,7 @@ class Ledger:
 
 def _commit(together: list[_Entry]) -> None:
     try:
-        with writing() as session:
+        with writing_in_lane() as session:
             for entry in together:
                 entry.result = entry.change(session)
     except BaseException as error:

@@ -1,24 +1,28 @@
 """What every letter says, written from the rows at the moment it leaves."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateways.calendar import Attendee, Method, Organizer, invitation
 from gateways.languages import said
 from gateways.mail import Button, Envelope, Letter, Mailbox, compose
-from models import Invitation, Meeting, MeetingPoint, MeetingSpeaker, OutgoingMessage, Person
+from models import Invitation, Meeting, MeetingPoint, Person
 from rules.calendar import MeetingFacts, neutral, shown_title, spoken_time
-from rules.outbox import CALENDAR_KINDS
+from rules.letters import OFF_STATES, Grounds, Guest, guest_of
 from rules.refusals import N_
 from rules.replies import answer_address
 from rules.signing import sign
-from services.meeting_facts import OFF_STATES, facts_of, organizer_of
+from services.grounds import kept_bytes
+from services.meeting_facts import facts_of, organizer_of
 from services.office import office
 from services.settings import setting_flag
+from services.transaction import reading
 
 ANSWERS = {
     "none": "NEEDS-ACTION",
@@ -36,56 +40,110 @@ REPLY_PURPOSE = "reply"
 OPT_OUT_PURPOSE = "opt-out"
 
 
-class NoLongerTrue(Exception):
-    """What the letter would say does not hold any more, so it must not leave."""
+@dataclass(frozen=True)
+class Occasion:
+    """A meeting as its letters tell it to the guests of one point, or to all."""
+
+    state: str
+    reason: str
+    facts: MeetingFacts
+    neutral_facts: MeetingFacts
+
+    def told_to(self, guest: Guest) -> MeetingFacts:
+        """Give what this guest's calendar says about the meeting."""
+        return self.neutral_facts if guest.is_neutral else self.facts
 
 
-def content_of(session: Session, message: OutgoingMessage, *, now: datetime) -> bytes:
-    """Give the bytes of a message as it leaves now; kept bytes are given again unchanged.
+class Writer:
+    """Writes letters of one moment: what many of them share is read once."""
 
-    Raises NoLongerTrue when the meeting moved on, the person left the list or opted out, or the
-    time for it has passed.
-    """
-    about = check(session, message, now=now)
-    if message.body or about is None:
-        return message.body
-    meeting, guest = about
-    return _write(session, meeting, message, guest, now=now)
+    def __init__(self) -> None:
+        self._occasions: dict[tuple[object, ...], Occasion] = {}
+        self._organizer: Organizer | None = None
+        self._has_own_addresses = False
+
+    @property
+    def organizer(self) -> Organizer:
+        """Who calls the meetings."""
+        if self._organizer is None:
+            with self._looking() as session:
+                self._has_own_addresses = setting_flag(session, "reply_addresses")
+                self._organizer = organizer_of(session)
+        return self._organizer
+
+    def organizer_for(self, guest: Guest) -> Organizer:
+        """Who calls the meetings, at the address where this guest's answer proves itself if the
+        board wants that."""
+        organizer = self.organizer
+        if not self._has_own_addresses:
+            return organizer
+        address = answer_address(organizer.address, office().secret_key, guest.key)
+        return replace(organizer, address=address)
+
+    def occasion(self, grounds: Grounds) -> Occasion:
+        """The meeting of these grounds, as it is told at the reader's point."""
+        key = (
+            grounds.meeting_id,
+            grounds.point_id,
+            grounds.meeting_state,
+            grounds.meeting_sequence,
+            grounds.meeting_modified_at,
+        )
+        if key not in self._occasions:
+            with self._looking() as session:
+                meeting = session.get_one(Meeting, grounds.meeting_id)
+                point = session.get(MeetingPoint, grounds.point_id) if grounds.point_id else None
+                self._occasions[key] = occasion_of(meeting, point)
+        return self._occasions[key]
+
+    def letter(self, grounds: Grounds, *, now: datetime) -> bytes:
+        """Give the bytes of a message as it leaves now; kept bytes are given again unchanged."""
+        if grounds.is_written or not grounds.is_about_a_meeting:
+            with self._looking() as session:
+                return kept_bytes(session, grounds.id)
+        guest, occasion = guest_of(grounds), self.occasion(grounds)
+        organizer = self.organizer_for(guest)
+        envelope = Envelope(
+            sender=Mailbox(organizer.address, organizer.name),
+            recipient=Mailbox(grounds.to_address, grounds.to_name),
+            subject=subject_of(grounds.kind, occasion.told_to(guest), guest.language),
+            message_id=grounds.message_id,
+            sent_at=now,
+            in_reply_to=grounds.first_message_id,
+        )
+        letter = letter_of(grounds.kind, occasion, guest, organizer)
+        if grounds.kind == "reminder":
+            return compose(envelope, letter)
+        method = Method.CANCEL if grounds.kind == "cancel" else Method.REQUEST
+        content = self.calendar_object(occasion, guest, grounds.to_address, method, now)
+        return compose(envelope, letter, content, method)
+
+    def calendar_object(
+        self, occasion: Occasion, guest: Guest, address: str, method: Method, stamp: datetime
+    ) -> bytes:
+        """Give the calendar object of one guest's mail as it would be sent now."""
+        return invitation(
+            occasion.told_to(guest),
+            self.organizer_for(guest),
+            Attendee(address, guest.name, ANSWERS[guest.answer]),
+            method=method,
+            stamp=stamp,
+            removed=method is Method.CANCEL and occasion.state not in OFF_STATES,
+        )
+
+    @contextmanager
+    def _looking(self) -> Iterator[Session]:
+        """A look at the rows that leaves no transaction open while mail travels."""
+        session = reading()
+        session.rollback()
+        yield session
+        session.rollback()
 
 
-def check(
-    session: Session, message: OutgoingMessage, *, now: datetime
-) -> "tuple[Meeting, Guest] | None":
-    """Give the meeting and the guest a message is about, None when it is about neither.
-
-    Raises NoLongerTrue when what it would say does not hold any more.
-    """
-    if message.expires_at is not None and message.expires_at <= now:
-        raise NoLongerTrue("Quá hạn gửi.")
-    if message.meeting_id is None or message.kind not in SUBJECTS:
-        return None
-    meeting = session.get_one(Meeting, message.meeting_id)
-    if message.speaker_id is not None:
-        guest = _speaker_guest(session, meeting, message)
-    else:
-        guest = _person_guest(session, meeting, message)
-    _check_meeting(meeting, message, guest, now, was_asked=_was_asked(session, message))
-    return meeting, guest
-
-
-class Guest:
-    """The one person a meeting's letter is for: what is in their calendar and on their list."""
-
-    def __init__(self, name: str, key: str, *, on_list: bool, answer: str = "none") -> None:
-        self.name = name
-        self.key = key
-        self.on_list = on_list
-        self.answer = answer
-        self.is_neutral = False
-        self.is_speaker = False
-        self.wants_reminders = True
-        self.language = "vi"
-        self.point: MeetingPoint | None = None
+def occasion_of(meeting: Meeting, point: MeetingPoint | None = None) -> Occasion:
+    """Give a meeting as its letters tell it, to all or to the guests of one point."""
+    facts = facts_of(meeting, point)
+    return Occasion(meeting.state, meeting.state_reason, facts, neutral(facts))
 
 
 def reply_url(key: str) -> str:
@@ -99,30 +157,6 @@ def opt_out_url(person_id: int) -> str:
     return f"{office().public_url}/reminders/{signed}"
 
 
-def calendar_object(
-    session: Session, meeting: Meeting, guest: Guest, address: str, *, cancel: bool, stamp: datetime
-) -> bytes:
-    """Give the calendar object of one guest's mail as it would be sent now."""
-    return invitation(
-        told_facts(meeting, guest),
-        organizer_for(session, guest),
-        Attendee(address, guest.name, ANSWERS[guest.answer]),
-        method=Method.CANCEL if cancel else Method.REQUEST,
-        stamp=stamp,
-        removed=cancel and meeting.state not in OFF_STATES,
-    )
-
-
-def organizer_for(session: Session, guest: Guest) -> Organizer:
-    """Give who calls the meeting, at the address where this guest's answer proves itself if the
-    board wants that."""
-    organizer = organizer_of(session)
-    if not setting_flag(session, "reply_addresses"):
-        return organizer
-    address = answer_address(organizer.address, office().secret_key, guest.key)
-    return replace(organizer, address=address)
-
-
 def person_guest(session: Session, meeting: Meeting, person: Person) -> Guest:
     """Give a member as the guest of a meeting, on its list or not."""
     row = session.scalar(
@@ -130,148 +164,39 @@ def person_guest(session: Session, meeting: Meeting, person: Person) -> Guest:
             Invitation.meeting_id == meeting.id, Invitation.person_id == person.id
         )
     )
-    on_list = row is not None and row.removed_at is None
-    guest = Guest(person.full_name, f"i{row.id if row else 0}", on_list=on_list)
-    guest.answer = row.reply if row else "none"
-    guest.is_neutral = person.neutral_titles
-    guest.wants_reminders = person.wants_reminders
-    guest.language = person.language
-    if row and row.point_id:
-        guest.point = session.get(MeetingPoint, row.point_id)
-    return guest
-
-
-def _person_guest(session: Session, meeting: Meeting, message: OutgoingMessage) -> Guest:
-    person = session.get(Person, message.person_id)
-    if person is None or person.died_on is not None:
-        raise NoLongerTrue("Người nhận không còn trong danh sách.")
-    if person.wants_mail is False and message.kind != "cancel":
-        raise NoLongerTrue("Người nhận không nhận thư qua e-mail.")
-    return person_guest(session, meeting, person)
-
-
-def _speaker_guest(session: Session, meeting: Meeting, message: OutgoingMessage) -> Guest:
-    link = session.get(MeetingSpeaker, (meeting.id, message.speaker_id))
-    key = f"s{meeting.id}-{message.speaker_id}"
-    guest = Guest(message.to_name, key, on_list=link is not None)
-    guest.answer = link.reply if link else "none"
-    guest.is_speaker = True
-    return guest
-
-
-def _check_meeting(
-    meeting: Meeting, message: OutgoingMessage, guest: Guest, now: datetime, *, was_asked: bool
-) -> None:
-    is_off = meeting.state in OFF_STATES or not guest.on_list
-    if message.kind == "cancel":
-        if not is_off:
-            raise NoLongerTrue("Buổi vẫn diễn ra.")
-        if not was_asked:
-            raise NoLongerTrue("Thư mời chưa từng được gửi.")
-        return
-    if is_off:
-        raise NoLongerTrue("Buổi đã huỷ hoặc người nhận đã ra khỏi danh sách.")
-    if meeting.state == "draft":
-        raise NoLongerTrue("Buổi chưa công bố.")
-    if meeting.starts_at <= now:
-        raise NoLongerTrue("Buổi đã bắt đầu.")
-    if message.kind == "reminder":
-        if message.sequence != meeting.sequence:
-            raise NoLongerTrue("Buổi đã đổi giờ hoặc nơi họp.")
-        if not guest.wants_reminders:
-            raise NoLongerTrue("Người nhận không nhận thư nhắc.")
-
-
-def _was_asked(session: Session, message: OutgoingMessage) -> bool:
-    """Whether an earlier letter about the meeting reached this person, or may have."""
-    if message.kind != "cancel":
-        return True
-    earlier = select(OutgoingMessage.id).where(
-        _same_reader(message),
-        OutgoingMessage.kind.in_(CALENDAR_KINDS),
-        or_(OutgoingMessage.state == "sent", OutgoingMessage.attempts > 0),
-    )
-    return session.scalar(earlier.limit(1)) is not None
-
-
-def _same_reader(message: OutgoingMessage) -> ColumnElement[bool]:
-    """Earlier messages about the same meeting to the same person."""
-    same = (
-        OutgoingMessage.speaker_id == message.speaker_id
-        if message.speaker_id is not None
-        else OutgoingMessage.person_id == message.person_id
-    )
-    return and_(
-        OutgoingMessage.meeting_id == message.meeting_id, same, OutgoingMessage.id < message.id
+    return Guest(
+        person.full_name,
+        f"i{row.id if row else 0}",
+        row.reply if row else "none",
+        person_id=person.id,
+        is_neutral=person.neutral_titles,
+        language=person.language,
     )
 
 
-def told_facts(meeting: Meeting, guest: Guest) -> MeetingFacts:
-    """Give what this guest's calendar says about the meeting."""
-    facts = facts_of(meeting, guest.point)
-    return neutral(facts) if guest.is_neutral else facts
-
-
-def _write(
-    session: Session, meeting: Meeting, message: OutgoingMessage, guest: Guest, *, now: datetime
-) -> bytes:
-    organizer = organizer_for(session, guest)
-    envelope = Envelope(
-        sender=Mailbox(organizer.address, organizer.name),
-        recipient=Mailbox(message.to_address, message.to_name),
-        subject=subject_of(
-            message.kind, meeting, is_neutral=guest.is_neutral, language=guest.language
-        ),
-        message_id=message.message_id,
-        sent_at=now,
-        in_reply_to=first_message_id(session, message),
-    )
-    letter = letter_of(session, message.kind, meeting, guest, organizer)
-    if message.kind == "reminder":
-        return compose(envelope, letter)
-    cancel = message.kind == "cancel"
-    content = calendar_object(session, meeting, guest, message.to_address, cancel=cancel, stamp=now)
-    message.sequence = meeting.sequence
-    return compose(envelope, letter, content, Method.CANCEL if cancel else Method.REQUEST)
-
-
-def subject_of(kind: str, meeting: Meeting, *, is_neutral: bool, language: str = "vi") -> str:
+def subject_of(kind: str, facts: MeetingFacts, language: str = "vi") -> str:
     """Give a letter's subject: what happened, what it is about unless that is private, and when."""
-    facts = facts_of(meeting)
-    title = shown_title(neutral(facts) if is_neutral else facts).removeprefix("ĐÃ HUỶ: ")
-    when = spoken_time(meeting.starts_at, meeting.ends_at, language)
+    title = shown_title(facts).removeprefix("ĐÃ HUỶ: ")
+    when = spoken_time(facts.starts_at, facts.ends_at, language)
     return said(language, SUBJECTS[kind], title=title, when=when)
 
 
-def first_message_id(session: Session, message: OutgoingMessage) -> str:
-    """Give the Message-ID of the first letter about this meeting, so that mails stay together."""
-    first = session.scalar(
-        select(OutgoingMessage.message_id)
-        .where(_same_reader(message), OutgoingMessage.state == "sent")
-        .order_by(OutgoingMessage.id)
-        .limit(1)
-    )
-    return first or ""
-
-
-def letter_of(
-    session: Session, kind: str, meeting: Meeting, guest: Guest, organizer: Organizer
-) -> Letter:
+def letter_of(kind: str, occasion: Occasion, guest: Guest, organizer: Organizer) -> Letter:
     """Give what the letter of one kind says to one guest about one meeting."""
-    facts = facts_of(meeting, guest.point)
+    facts = occasion.facts
     shown = [
         (N_("Nội dung"), facts.summary),
         (N_("Thời gian"), spoken_time(facts.starts_at, facts.ends_at, guest.language)),
         (N_("Địa điểm"), facts.location),
         (N_("Trực tuyến"), facts.online_url),
         (N_("Ghi chú"), facts.description),
-        (N_("Lý do"), meeting.state_reason if kind == "cancel" else ""),
+        (N_("Lý do"), occasion.reason if kind == "cancel" else ""),
     ]
     say = partial(said, guest.language)
-    person_id = _person_id(session, guest) if kind == "reminder" else None
+    person_id = guest.person_id if kind == "reminder" else None
     return Letter(
         greeting=say(N_("Kính gửi đồng chí %(name)s,"), name=guest.name),
-        paragraphs=[say(_opening(kind, meeting, guest))],
+        paragraphs=[say(_opening(kind, occasion, guest))],
         facts=[(say(label), value) for label, value in shown if value],
         buttons=_answer_buttons(kind, guest),
         closing=say(N_("Trân trọng,\n%(organiser)s"), organiser=organizer.name),
@@ -292,14 +217,7 @@ def _answer_buttons(kind: str, guest: Guest) -> list[Button]:
     ]
 
 
-def _person_id(session: Session, guest: Guest) -> int | None:
-    if guest.is_speaker:
-        return None
-    row = session.get(Invitation, int(guest.key[1:]))
-    return row.person_id if row else None
-
-
-def _opening(kind: str, meeting: Meeting, guest: Guest) -> str:
+def _opening(kind: str, occasion: Occasion, guest: Guest) -> str:
     if kind == "request" and guest.is_speaker:
         return N_("Mời đồng chí lên lớp tại buổi sau:")
     if kind == "request":
@@ -310,9 +228,9 @@ def _opening(kind: str, meeting: Meeting, guest: Guest) -> str:
         return N_("Nhắc đồng chí lên lớp tại buổi sắp tới:")
     if kind == "reminder":
         return N_("Nhắc đồng chí dự buổi sắp tới:")
-    if meeting.state == "cancelled":
+    if occasion.state == "cancelled":
         return N_("Buổi sau đã huỷ. Đồng chí không phải đến.")
-    if meeting.state == "not_held":
+    if occasion.state == "not_held":
         return N_("Buổi sau không tổ chức được. Đồng chí không phải đến.")
     return N_("Đồng chí không còn trong danh sách mời của buổi sau.")
 

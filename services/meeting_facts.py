@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from gateways.calendar import BLOCK_VERSION, EventBlock, Organizer, event_block, sortable
 from models import Meeting, MeetingPoint
 from rules.calendar import MeetingFacts, clean_line, neutral, next_last_modified
+from rules.letters import OFF_STATES as OFF_STATES
 from services.office import office
 from services.settings import setting_text
 
@@ -19,7 +20,6 @@ KIND_NAMES = {
     "outreach": "Tuyên truyền",
     "cell": "Sinh hoạt chi bộ",
 }
-OFF_STATES = ("cancelled", "not_held")
 
 
 def facts_of(meeting: Meeting, point: MeetingPoint | None = None) -> MeetingFacts:

@@ -16,9 +16,10 @@ from gateways.errors import GatewayError
 from gateways.mail import Envelope, Letter, Mailbox, compose, message_id
 from models import Meeting, Model, OutgoingMessage, Setting
 from rules.days import local_day
+from rules.letters import why_not
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound, Refusal
-from services import access, audit, letters
+from services import access, audit, grounds, letters
 from services.meeting_facts import organizer_of
 from services.office import office
 from services.restoring import restored_at
@@ -397,12 +398,13 @@ def message(message_id: int, *, by: Actor, now: datetime) -> MessageShown:
     found = _message(session, message_id, by, now)
     if not found.body and found.state in ("sent", "dead", "in_doubt"):
         return MessageShown(_row(found), text="(Nội dung thư đã xoá theo thời hạn lưu.)")
+    standing = grounds.of(session, found.id)
+    if reason := why_not(standing, now):
+        return MessageShown(_row(found), text=reason)
     try:
-        content = letters.content_of(session, found, now=now)
-    except (letters.NoLongerTrue, GatewayError) as reason:
-        session.rollback()
-        return MessageShown(_row(found), text=str(reason))
-    session.rollback()
+        content = letters.Writer().letter(standing, now=now)
+    except GatewayError as error:
+        return MessageShown(_row(found), text=str(error))
     if found.kind == "sign_in":
         return MessageShown(_row(found), text="(Nội dung thư đăng nhập không hiển thị.)")
     read = message_from_bytes(content, policy=readable)

@@ -33,6 +33,7 @@ from rules.signing import unsign
 from services import audit, coverage_board, letters, outbox
 from services.access import on_day
 from services.clock import first_run
+from services.meeting_facts import facts_of
 from services.office import office
 from services.settings import wants_mail
 from services.transaction import reading, writing
@@ -217,7 +218,7 @@ def _due_reminders(session: Session, now: datetime) -> list[_Due]:
 def _remind_of(session: Session, meeting: Meeting, one: _Due, now: datetime) -> int:
     base = {
         "kind": "reminder",
-        "subject": letters.subject_of("reminder", meeting, is_neutral=False)[:400],
+        "subject": letters.subject_of("reminder", facts_of(meeting))[:400],
         "meeting_id": meeting.id,
         "sequence": meeting.sequence,
         "expires_at": meeting.starts_at,

@@ -3,17 +3,19 @@
 import random
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text, update
-from sqlalchemy.orm import Session, aliased, undefer
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from gateways.errors import GatewayError
 from gateways.smtp import Transport
 from models import CallListEntry, Invitation, Meeting, OutgoingMessage, Person, Setting
+from rules.letters import Grounds, why_not
 from rules.outbox import (
     CALENDAR_KINDS,
     LEASE,
@@ -24,7 +26,7 @@ from rules.outbox import (
     allowance,
     opens_breaker,
 )
-from services import bundles, installation, letters
+from services import bundles, grounds, installation, letters
 from services.clock import is_held
 from services.ledger import Ledger
 from services.office import office
@@ -36,12 +38,66 @@ from services.outbox import (
     insert_new,
     set_value,
 )
+from services.prepared import Prepared
 from services.transaction import DATABASE_FAILURES, reading, writing
 
 BATCH = 50
 FAILURES_KEY = "mail_failures"
 ONE_CLAIM_AT_A_TIME = 7_202_611
 """PostgreSQL's advisory lock of claims: two senders that count at once would both fill the rate."""
+
+
+_MESSAGE: Any = OutgoingMessage.__table__
+_INVITATION: Any = Invitation.__table__
+_SETTING: Any = Setting.__table__
+_MINE = and_(_MESSAGE.c.id == bindparam("row"), _MESSAGE.c.lease_token == bindparam("token"))
+_MARK = Prepared(
+    lambda _: (
+        update(_MESSAGE)
+        .where(_MINE)
+        .values(
+            state="sending",
+            body=bindparam("bytes"),
+            sequence=bindparam("told"),
+            lease_until=bindparam("until"),
+            attempts=_MESSAGE.c.attempts + 1,
+        )
+    )
+)
+_ARRIVED = Prepared(
+    lambda _: (
+        update(_MESSAGE)
+        .where(_MINE)
+        .values(
+            state="sent",
+            sent_at=bindparam("at"),
+            lease_token=None,
+            lease_until=None,
+            last_error="",
+        )
+    )
+)
+_TOLD = Prepared(
+    lambda _: (
+        update(_INVITATION)
+        .where(
+            _INVITATION.c.meeting_id == bindparam("meeting"),
+            _INVITATION.c.person_id == bindparam("person"),
+            exists().where(_MINE),
+        )
+        .values(last_sent_sequence=bindparam("told"), last_told_at=bindparam("at"))
+    )
+)
+_ALL_WELL = Prepared(
+    lambda _: (
+        update(_SETTING)
+        .where(
+            or_(*(_SETTING.c.key == key for key in (PAUSE_KEY, TROUBLE_KEY, FAILURES_KEY))),
+            _SETTING.c.value != "",
+        )
+        .values(value="")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +111,26 @@ class Sent:
 
 @dataclass(frozen=True)
 class _Parcel:
-    """One letter ready to leave: its bytes, its address, and the rows that leave in it."""
+    """One letter ready to leave: its bytes, and the messages that leave in it, oldest first."""
 
     content: bytes
-    address: str
-    ids: tuple[int, ...]
-    sequences: dict[int, int]
+    messages: tuple[Grounds, ...]
+
+    @property
+    def ids(self) -> list[int]:
+        """The rows of its messages."""
+        return [one.id for one in self.messages]
+
+    def sequence(self, one: Grounds) -> int:
+        """The SEQUENCE that the letter tells: the meeting's, or the one of its first writing."""
+        if self.messages[0].is_written or one.kind not in CALENDAR_KINDS:
+            return one.sequence
+        return one.meeting_sequence or 0
+
+
+class _NotNow(GatewayError):
+    """What the letter stands on has changed since it was written, or another sender holds it: it
+    goes back in line, and is written anew."""
 
 
 def send_due(
@@ -82,14 +152,14 @@ def send_due(
     round_ = _Round(transport, clock, ledger or Ledger())
     claimed = _claim(round_.token, now=clock(), most=most)
     try:
-        for one in claimed:
+        for together in round_.look(claimed):
             if stopping() or round_.is_paused:
                 break
-            round_.send(one)
+            round_.send(together)
     except DATABASE_FAILURES:
         # What arrived is known here and nowhere else: it is written as soon as the database is back.
         reading().rollback()
-    if claimed:
+    if claimed.ids:
         round_.close()
     return Sent(round_.sent, round_.failed, round_.dropped)
 
@@ -108,29 +178,46 @@ class _Round:
         self._transport = transport
         self._clock = clock
         self._ledger = ledger
-        self._arrived: tuple[tuple[int, ...], datetime] | None = None
+        self._arrived: tuple[_Parcel, datetime] | None = None
+        self._writer = letters.Writer()
 
-    def send(self, one: int) -> None:
-        """Send one message; whatever goes wrong with it is written on its row."""
+    def look(self, claim: "_Claim") -> list[list[Grounds]]:
+        """Look at all that was claimed at once; gives what leaves together, in the claim's order."""
+        session = reading()
+        session.rollback()
+        found = grounds.held(session, [*claim.ids, *claim.companions], self.token)
+        session.rollback()
+        by_bundle: dict[object, list[Grounds]] = defaultdict(list)
+        for one in found:
+            by_bundle[one.bundle or one.id].append(one)
+        leaders = {one.id: one.bundle or one.id for one in found}
+        return [by_bundle[leaders[one]] for one in claim.ids if one in leaders]
+
+    def send(self, together: Sequence[Grounds]) -> None:
+        """Send one letter; whatever goes wrong with it is written on the rows of its messages."""
+        first = [together[0].id]
         try:
-            parcel = _prepared(one, self.token, self._clock(), self._ledger)
+            parcel = self._prepared(together)
         except GatewayError as error:
-            self._note_failure((one,), error)
+            self._note_failure(first, error)
             return
         except DATABASE_FAILURES:
             raise
         except Exception as error:  # noqa: BLE001  # one bad row must not hold up the others
             reading().rollback()
             why = f"Lỗi của chương trình khi soạn thư: {type(error).__name__}: {error}"
-            self._note_failure((one,), GatewayError(why, permanent=False))
+            self._note_failure(first, GatewayError(why, permanent=False))
             return
         if parcel is None:
             self.dropped += 1
             return
+        address = parcel.messages[0].to_address
         try:
             self._transport.send(
-                office().mail_from, parcel.address, parcel.content, lambda: self._mark(parcel)
+                office().mail_from, address, parcel.content, lambda: self._mark(parcel)
             )
+        except _NotNow:
+            return
         except GatewayError as error:
             self._note_failure(parcel.ids, error)
             return
@@ -141,7 +228,21 @@ class _Round:
             self._note_failure(parcel.ids, GatewayError(why, permanent=False, in_doubt=True))
             return
         self.sent += 1
-        self._arrived = (parcel.ids, self._clock())
+        self._arrived = (parcel, self._clock())
+
+    def _prepared(self, together: Sequence[Grounds]) -> _Parcel | None:
+        """Write the letter from what is still true, wanted and in time.
+
+        None when all that would have left was dropped, with the reason on each row. Raises
+        GatewayError when it cannot be written.
+        """
+        now = self._clock()
+        reasons = {one.id: why for one in together if (why := why_not(one, now))}
+        true = tuple(one for one in together if one.id not in reasons)
+        content = bundles.content_of(self._writer, true, now=now) if true else b""
+        if reasons:
+            self._ledger.write(lambda session: _drop(session, reasons, self.token))
+        return _Parcel(content, true) if true else None
 
     def close(self) -> None:
         """Write the last arrival, and put what has not left back in line.
@@ -166,26 +267,26 @@ class _Round:
         self._ledger.write(settle)
 
     def _mark(self, parcel: _Parcel) -> None:
-        """Commit that the first byte is about to leave; a sender that lost its lease stops here."""
+        """Commit that the first byte is about to leave, if all that the letter stands on is still
+        so; a sender that lost its lease stops here."""
         now = self._clock()
 
         def mark(session: Session) -> bool:
             self._note_arrival(session)
-            if len(_still_held(session, parcel.ids, self.token)) < len(parcel.ids):
+            if grounds.held(session, parcel.ids, self.token) != list(parcel.messages):
                 return False
-            for one in parcel.ids:
-                _mark_one(session, one, parcel, self.token, now)
+            _MARK.run(session, [_leaving(parcel, one, self.token, now) for one in parcel.messages])
             return True
 
-        is_ours = self._ledger.write(mark)
+        is_as_written = self._ledger.write(mark)
         self._arrived = None
-        if not is_ours:
-            raise GatewayError("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
+        if not is_as_written:
+            raise _NotNow("Thư này đã chuyển sang phiên gửi khác.", permanent=False)
 
     def _note_arrival(self, session: Session) -> None:
         if self._arrived is not None:
-            ids, at = self._arrived
-            _note_sent(session, ids, self.token, at)
+            parcel, at = self._arrived
+            _note_sent(session, parcel, self.token, at)
 
     def _note_failure(self, ids: Sequence[int], error: GatewayError) -> None:
         """Write why a message did not leave, and decide what becomes of it and its bundle."""
@@ -200,25 +301,33 @@ class _Round:
         self.failed += 1
 
 
-def _claim(token: str, *, now: datetime, most: int) -> list[int]:
+class _Claim(NamedTuple):
+    """The messages to send, in order, and those that leave in one letter with one of them."""
+
+    ids: Sequence[int] = ()
+    companions: Sequence[int] = ()
+
+
+def _claim(token: str, *, now: datetime, most: int) -> _Claim:
     """Take the next messages for this sender; nobody else touches them until the lease ends."""
     if not _may_be_due(now):
-        return []
+        return _Claim()
     with writing() as session:
         _claim_alone(session)
         _recover(session, now)
         if is_held(session):
-            return []
+            return _Claim()
         most = _under_the_breaker(session, now, min(most, BATCH))
         limit = allowance(*_under_way(session, now), office().mail_rate_per_minute, most)
         ids = _next_in_line(session, now, limit)
+        claim = _Claim(ids, _companions(session, ids))
         session.execute(
             update(OutgoingMessage)
-            .where(OutgoingMessage.id.in_([*ids, *_companions(session, ids)]))
+            .where(OutgoingMessage.id.in_([*claim.ids, *claim.companions]))
             .values(state="claimed", lease_token=token, lease_until=now + LEASE)
             .execution_options(synchronize_session=False)
         )
-        return ids
+        return claim
 
 
 def _may_be_due(now: datetime) -> bool:
@@ -374,33 +483,6 @@ def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
     message.due_at = verdict.due_at or message.due_at
 
 
-def _prepared(one: int, token: str, now: datetime, ledger: Ledger) -> _Parcel | None:
-    """Look once more before a message leaves: is it still true, still wanted, still in time?
-
-    None when all that would have left was dropped, with the reason on each row. Raises
-    GatewayError when it cannot be written.
-    """
-    session = reading()
-    session.rollback()
-    true: list[OutgoingMessage] = []
-    false: dict[int, str] = {}
-    for message in _held_together(session, one, token):
-        try:
-            letters.check(session, message, now=now)
-            true.append(message)
-        except letters.NoLongerTrue as reason:
-            false[message.id] = str(reason)
-    ids = tuple(message.id for message in true)
-    address = true[0].to_address if true else ""
-    content = bundles.content_of(session, true, now=now) if true else b""
-    # Composing puts SEQUENCE on the rows it was given; the mark writes it with the bytes.
-    sequences = {message.id: message.sequence for message in true}
-    session.rollback()
-    if false:
-        ledger.write(lambda session: _drop(session, false, token))
-    return _Parcel(content, address, ids, sequences) if true else None
-
-
 def _drop(session: Session, reasons: dict[int, str], token: str) -> None:
     for one, why in reasons.items():
         session.execute(
@@ -408,21 +490,6 @@ def _drop(session: Session, reasons: dict[int, str], token: str) -> None:
                 state="dropped", last_error=why, lease_token=None, lease_until=None
             )
         )
-
-
-def _held_together(session: Session, one: int, token: str) -> Sequence[OutgoingMessage]:
-    """The message and those that leave with it, as this sender holds them, oldest first."""
-    bundle = select(OutgoingMessage.bundle).where(OutgoingMessage.id == one).scalar_subquery()
-    return session.scalars(
-        select(OutgoingMessage)
-        .where(
-            or_(OutgoingMessage.id == one, OutgoingMessage.bundle == bundle),
-            OutgoingMessage.lease_token == token,
-        )
-        .order_by(OutgoingMessage.id)
-        .options(undefer(OutgoingMessage.body))
-        .execution_options(populate_existing=True)
-    ).all()
 
 
 def _held(which: ColumnElement[bool], token: str) -> Any:
@@ -434,40 +501,33 @@ def _held(which: ColumnElement[bool], token: str) -> Any:
     )
 
 
-def _mark_one(session: Session, one: int, parcel: _Parcel, token: str, now: datetime) -> None:
+def _leaving(parcel: _Parcel, one: Grounds, token: str, now: datetime) -> dict[str, Any]:
     """Mark one row as leaving; the bytes are kept with the first of a bundle."""
-    session.execute(
-        _held(OutgoingMessage.id == one, token).values(
-            state="sending",
-            body=parcel.content if one == parcel.ids[0] else b"",
-            sequence=parcel.sequences[one],
-            lease_until=now + LEASE,
-            attempts=OutgoingMessage.attempts + 1,
-        )
-    )
+    return {
+        "row": one.id,
+        "token": token,
+        "bytes": parcel.content if one is parcel.messages[0] else b"",
+        "told": parcel.sequence(one),
+        "until": now + LEASE,
+    }
 
 
-def _note_sent(session: Session, ids: Sequence[int], token: str, now: datetime) -> None:
-    for message in _still_held(session, ids, token):
-        message.state, message.sent_at = "sent", now
-        message.lease_token = message.lease_until = None
-        message.last_error = ""
-        if message.kind in CALENDAR_KINDS and message.person_id is not None:
-            session.execute(
-                update(Invitation)
-                .where(
-                    Invitation.meeting_id == message.meeting_id,
-                    Invitation.person_id == message.person_id,
-                )
-                .values(last_sent_sequence=message.sequence, last_told_at=now)
-                .execution_options(synchronize_session=False)
-            )
-    session.execute(
-        update(Setting)
-        .where(Setting.key.in_((PAUSE_KEY, TROUBLE_KEY, FAILURES_KEY)), Setting.value != "")
-        .values(value="")
-        .execution_options(synchronize_session="fetch")
-    )
+def _note_sent(session: Session, parcel: _Parcel, token: str, now: datetime) -> None:
+    """Write that a letter arrived: on its guests' invitations, then on its messages."""
+    rows = [
+        {"row": one.id, "token": token, "at": now, "told": parcel.sequence(one)}
+        | {"meeting": one.meeting_id, "person": one.person_id}
+        for one in parcel.messages
+    ]
+    told = [
+        row
+        for row, one in zip(rows, parcel.messages, strict=True)
+        if one.kind in CALENDAR_KINDS and one.person_id is not None
+    ]
+    if told:
+        _TOLD.run(session, told)
+    _ARRIVED.run(session, rows)
+    _ALL_WELL.run(session, [{}])
 
 
 def _still_held(session: Session, ids: Sequence[int], token: str) -> Sequence[OutgoingMessage]:

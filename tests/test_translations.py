@@ -234,8 +234,9 @@ def test_mail_goes_out_in_the_person_s_language(
         session = db.session()
         organizer = organizer_of(session)
         guest = letters.person_guest(session, meeting, person)
-        letter = letters.letter_of(session, "request", meeting, guest, organizer)
-        subject = letters.subject_of("request", meeting, is_neutral=False, language="en")
+        occasion = letters.occasion_of(meeting)
+        letter = letters.letter_of("request", occasion, guest, organizer)
+        subject = letters.subject_of("request", occasion.facts, language="en")
         db.session.remove()
     body = html_body(letter)
     assert subject == "Invitation: Học tập nghị quyết (15:30–17:30, Monday, 23/11/2026)"

@@ -1,13 +1,14 @@
 """The outbox under two senders, dead senders, bad addresses and a mail server that is down."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from gateways.errors import GatewayError
 from gateways.mail import Letter, Mailbox
@@ -15,6 +16,7 @@ from models import CallListEntry, Meeting, OutgoingMessage, Person
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound, Refusal
 from services import letters, outbox, sending
+from services.meetings import cancel_meeting
 from services.transaction import writing
 from tests.services.post import Postman, deliver, messages, publish
 from tests.world import NOW, World, add_meeting, build_world
@@ -250,14 +252,14 @@ def test_a_row_that_cannot_be_composed_holds_up_no_other_and_is_dead_at_last(
     db: SQLAlchemy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices(3)
-    whole = letters.check
+    whole = letters.Writer.letter
 
-    def check(session, message, *, now):
+    def letter(self, message, *, now):
         if message.to_address == "b0@test.invalid":
             raise ZeroDivisionError("hàng hỏng")
-        return whole(session, message, now=now)
+        return whole(self, message, now=now)
 
-    monkeypatch.setattr(letters, "check", check)
+    monkeypatch.setattr(letters.Writer, "letter", letter)
     assert deliver(Postman(), NOW).sent == 2
     assert states(db) == ["failed", "sent", "sent"]
     for number in range(1, 13):
@@ -284,6 +286,91 @@ def test_what_arrived_is_written_before_the_next_message_leaves(db: SQLAlchemy) 
         ["sent", "sending", "claimed"],
         ["sent", "sent", "sending"],
     ]
+
+
+class Interrupted(Postman):
+    """Lets something happen between the writing of the first letter and its first byte."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        super().__init__()
+        self.happens: Callable[[], None] | None = happens
+
+    def send(self, sender, recipient, content, before_data):
+        happens, self.happens = self.happens, None
+        if happens:
+            happens()
+        return super().send(sender, recipient, content, before_data)
+
+
+def test_a_letter_whose_grounds_change_before_its_first_byte_is_written_anew(
+    meeting: Meeting, world: World, db: SQLAlchemy
+) -> None:
+    def renamed() -> None:
+        db.session.get_one(Person, world.people["chi"].id).full_name = "Đỗ Thị Kim Chi Lan"
+        db.session.commit()
+
+    postman = Interrupted(renamed)
+    sending.send_due(postman, clock=lambda: NOW)
+    assert [to for to, _ in postman.kept] == [BINH]
+    assert states(db) == ["queued", "sent"]
+    assert set(db.session.scalars(select(OutgoingMessage.attempts))) == {0, 1}
+    deliver(postman, NOW)
+    (mail,) = postman.mails(CHI)
+    body = mail.get_body(preferencelist=("plain",))
+    assert body is not None
+    assert "Kim Chi Lan" in body.get_content()
+
+
+def test_a_meeting_called_off_before_the_first_byte_takes_its_letters_along(
+    meeting: Meeting, db: SQLAlchemy
+) -> None:
+    def called_off() -> None:
+        cancel_meeting(meeting.id, "Mưa bão.", now=NOW, by=SYSTEM)
+
+    postman = Interrupted(called_off)
+    deliver(postman, NOW)
+    deliver(postman, NOW)
+    assert postman.kept == []
+    assert {state for _, _, state in messages(meeting)} == {"dropped"}
+
+
+def test_somebody_who_wants_no_mail_any_more_is_heard_until_the_first_byte(
+    meeting: Meeting, world: World, db: SQLAlchemy
+) -> None:
+    def declines() -> None:
+        db.session.get_one(Person, world.people["chi"].id).wants_mail = False
+        db.session.commit()
+
+    postman = Interrupted(declines)
+    deliver(postman, NOW)
+    deliver(postman, NOW)
+    assert [to for to, _ in postman.kept] == [BINH]
+
+
+def test_a_letter_costs_as_few_statements_in_a_batch_of_many_as_of_few(
+    meeting: Meeting, world: World, db: SQLAlchemy
+) -> None:
+    from tests.world import add_person
+
+    for number in range(30):
+        email = f"nguoi{number}@test.invalid"
+        add_person(f"X{number}", f"Nguyễn Văn {number}", world.units["cell-2"], email=email)
+    db.session.commit()
+    deliver(Postman(), NOW)
+    publish(add_meeting(world, at=NOW + timedelta(days=6), invite=("cell-2",)), NOW)
+    db.session.remove()
+    seen: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    try:
+        sent = sending.send_due(Postman(), clock=lambda: NOW).sent
+    finally:
+        event.remove(db.engine, "before_cursor_execute", hear)
+    assert sent >= 30
+    assert len(seen) <= 5 * sent + 40
 
 
 def test_a_message_can_be_stopped_until_it_has_left(db: SQLAlchemy) -> None:

@@ -74,6 +74,25 @@ def test_a_clock_that_was_down_reminds_only_of_the_nearest(meeting: Meeting) -> 
     assert len(reminded(meeting)) == 2
 
 
+def test_of_two_reminders_due_after_an_outage_only_the_nearer_leaves(
+    meeting: Meeting, db: SQLAlchemy
+) -> None:
+    """The mail server was away since before the first fell due, the clock was not."""
+    reminders.remind(now=START - timedelta(days=1))
+    reminders.remind(now=START - timedelta(hours=2))
+    postman = Postman()
+    deliver(postman, START - timedelta(hours=1, minutes=50))
+    assert sorted(to for to, _ in postman.kept) == [BINH, CHI]
+    assert reminded(meeting) == [
+        (CHI, "dropped"),
+        (BINH, "dropped"),
+        (CHI, "sent"),
+        (BINH, "sent"),
+    ]
+    reasons = select(OutgoingMessage.last_error).where(OutgoingMessage.state == "dropped")
+    assert set(db.session.scalars(reasons)) == {"Đã có thư nhắc gần giờ họp hơn."}
+
+
 def test_a_moved_meeting_is_reminded_of_anew_and_the_old_reminder_does_not_leave(
     meeting: Meeting,
 ) -> None:
