@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from threading import Timer
 from typing import Protocol
 
+from gateways.deadlines import Deadline
 from gateways.errors import GatewayError
 
 CONNECT_SECONDS = 10.0
@@ -64,20 +65,18 @@ class SmtpTransport:
         self._sent = 0
         self._used_at = 0.0
         self._hurry_seconds: float | None = None
+        self._deadline = Deadline(lambda: _shut(self._connection))
 
     def send(
         self, sender: str, recipient: str, content: bytes, before_data: Callable[[], None]
     ) -> str:
         """Deliver one message within the deadline, connecting included; see Transport."""
-        expired: list[bool] = []
+        with self._deadline.within(self._hurry_seconds or self._settings.deadline_seconds):
+            return self._hand_over(sender, recipient, content, before_data)
 
-        def cut() -> None:
-            expired.append(True)
-            _shut(self._connection)
-
-        timer = Timer(self._hurry_seconds or self._settings.deadline_seconds, cut)
-        timer.daemon = True
-        timer.start()
+    def _hand_over(
+        self, sender: str, recipient: str, content: bytes, before_data: Callable[[], None]
+    ) -> str:
         whole: list[bool] = []
         try:
             connection = self._ready()
@@ -95,13 +94,12 @@ class SmtpTransport:
             raise
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
-            raise _broken(error, is_late=bool(expired), in_doubt=bool(whole)) from error
+            is_late = self._deadline.is_over
+            raise _broken(error, is_late=is_late, in_doubt=bool(whole)) from error
         except BaseException:
             # The database failed at the mark: a conversation left half-way would confuse the next.
             self._drop()
             raise
-        finally:
-            timer.cancel()
 
     def hurry(self, seconds: float) -> None:
         """Give the message in hand, and any other, only so long from now on: the program stops."""
@@ -112,6 +110,10 @@ class SmtpTransport:
 
     def close(self) -> None:
         """Say goodbye when the server still listens, and drop the connection."""
+        self._goodbye()
+        self._deadline.end()
+
+    def _goodbye(self) -> None:
         connection = self._connection
         if connection is not None and connection.sock is not None:
             connection.sock.settimeout(GOODBYE_SECONDS)
@@ -128,7 +130,7 @@ class SmtpTransport:
 
     def _ready(self) -> smtplib.SMTP:
         if self._sent >= MESSAGES_PER_CONNECTION:
-            self.close()
+            self._goodbye()
         elif not self._alive():
             self._drop()
         if self._connection is None:

@@ -6,11 +6,11 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, text, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy.orm import Session
 
 from gateways.errors import GatewayError
 from gateways.smtp import Transport
@@ -20,33 +20,22 @@ from rules.outbox import (
     CALENDAR_KINDS,
     LEASE,
     PROBE_WAIT,
-    Verdict,
-    after_doubt,
     after_failure,
-    allowance,
     opens_breaker,
 )
-from services import bundles, grounds, installation, letters
-from services.clock import is_held
+from services import bundles, claims, grounds, installation, letters
 from services.ledger import Ledger
 from services.office import office
 from services.outbox import (
     PAUSE_KEY,
     TROUBLE_KEY,
-    UNFINISHED,
-    WAITING,
     insert_new,
     set_value,
 )
 from services.prepared import Prepared
-from services.transaction import DATABASE_FAILURES, reading, writing
+from services.transaction import DATABASE_FAILURES, reading
 
-BATCH = 50
 FAILURES_KEY = "mail_failures"
-ONE_CLAIM_AT_A_TIME = 7_202_611
-"""PostgreSQL's advisory lock of claims: two senders that count at once would both fill the rate."""
-
-
 _MESSAGE: Any = OutgoingMessage.__table__
 _INVITATION: Any = Invitation.__table__
 _SETTING: Any = Setting.__table__
@@ -150,7 +139,7 @@ def send_due(
     if installation.holds_mail():
         return Sent()
     round_ = _Round(transport, clock, ledger or Ledger())
-    claimed = _claim(round_.token, now=clock(), most=most)
+    claimed = claims.claim(round_.token, now=clock(), most=most)
     try:
         for together in round_.look(claimed):
             if stopping() or round_.is_paused:
@@ -181,7 +170,7 @@ class _Round:
         self._arrived: tuple[_Parcel, datetime] | None = None
         self._writer = letters.Writer()
 
-    def look(self, claim: "_Claim") -> list[list[Grounds]]:
+    def look(self, claim: claims.Claim) -> list[list[Grounds]]:
         """Look at all that was claimed at once; gives what leaves together, in the claim's order."""
         session = reading()
         session.rollback()
@@ -301,188 +290,6 @@ class _Round:
         self.failed += 1
 
 
-class _Claim(NamedTuple):
-    """The messages to send, in order, and those that leave in one letter with one of them."""
-
-    ids: Sequence[int] = ()
-    companions: Sequence[int] = ()
-
-
-def _claim(token: str, *, now: datetime, most: int) -> _Claim:
-    """Take the next messages for this sender; nobody else touches them until the lease ends."""
-    if not _may_be_due(now):
-        return _Claim()
-    with writing() as session:
-        _claim_alone(session)
-        _recover(session, now)
-        if is_held(session):
-            return _Claim()
-        most = _under_the_breaker(session, now, min(most, BATCH))
-        limit = allowance(*_under_way(session, now), office().mail_rate_per_minute, most)
-        ids = _next_in_line(session, now, limit)
-        claim = _Claim(ids, _companions(session, ids))
-        session.execute(
-            update(OutgoingMessage)
-            .where(OutgoingMessage.id.in_([*claim.ids, *claim.companions]))
-            .values(state="claimed", lease_token=token, lease_until=now + LEASE)
-            .execution_options(synchronize_session=False)
-        )
-        return claim
-
-
-def _may_be_due(now: datetime) -> bool:
-    """Whether anything waits at all; an idle sender takes no write lock."""
-    session = reading()
-    session.rollback()
-    due = select(OutgoingMessage.id).where(
-        or_(
-            and_(OutgoingMessage.state.in_(WAITING), OutgoingMessage.due_at <= now),
-            and_(
-                OutgoingMessage.state.in_(("claimed", "sending")),
-                OutgoingMessage.lease_until <= now,
-            ),
-        )
-    )
-    found = session.scalar(due.limit(1))
-    session.rollback()
-    return found is not None
-
-
-def _claim_alone(session: Session) -> None:
-    """One claim at a time, as SQLite's write lock has it anyway."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_CLAIM_AT_A_TIME})
-
-
-def _under_the_breaker(session: Session, now: datetime, most: int) -> int:
-    """While the mail server is down nobody sends, but for one probe a minute."""
-    paused = session.get(Setting, PAUSE_KEY)
-    if paused is None or not paused.value:
-        return most
-    if datetime.fromisoformat(paused.value) > now:
-        return 0
-    paused.value = (now + PROBE_WAIT).isoformat()
-    return min(most, 1)
-
-
-def _under_way(session: Session, now: datetime) -> tuple[int, int]:
-    """How many were sent within a minute, and how many others hold."""
-    sent = session.scalar(
-        select(func.count()).where(OutgoingMessage.sent_at > now - timedelta(minutes=1))
-    )
-    held = session.scalar(
-        select(func.count()).where(OutgoingMessage.state.in_(("claimed", "sending")))
-    )
-    return sent or 0, held or 0
-
-
-def _next_in_line(session: Session, now: datetime, limit: int) -> list[int]:
-    """The first messages due, cancellations first; each state's index is walked in order."""
-    found: list[tuple[int, datetime, int]] = []
-    for state in WAITING:
-        rows = session.execute(
-            select(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
-            .where(
-                OutgoingMessage.state == state,
-                OutgoingMessage.due_at <= now,
-                ~_earlier_unfinished(),
-                ~_earlier_in_bundle(),
-            )
-            .order_by(OutgoingMessage.priority, OutgoingMessage.due_at, OutgoingMessage.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        found += [(priority, due_at, one) for priority, due_at, one in rows]
-    return [one for _, _, one in sorted(found)[:limit]]
-
-
-def _earlier_in_bundle() -> ColumnElement[bool]:
-    """An earlier message of the same bundle is unfinished: it takes this one along."""
-    earlier = aliased(OutgoingMessage)
-    return and_(
-        OutgoingMessage.bundle.is_not(None),
-        exists().where(
-            earlier.bundle == OutgoingMessage.bundle,
-            earlier.id < OutgoingMessage.id,
-            earlier.state.in_(UNFINISHED),
-        ),
-    )
-
-
-def _companions(session: Session, ids: Sequence[int]) -> list[int]:
-    """The messages that leave in one letter with these."""
-    bundles = select(OutgoingMessage.bundle).where(
-        OutgoingMessage.id.in_(ids), OutgoingMessage.bundle.is_not(None)
-    )
-    return list(
-        session.scalars(
-            select(OutgoingMessage.id).where(
-                OutgoingMessage.bundle.in_(bundles),
-                OutgoingMessage.id.not_in(ids),
-                OutgoingMessage.state.in_(WAITING),
-                ~_earlier_unfinished(),
-            )
-        )
-    )
-
-
-def _earlier_unfinished() -> ColumnElement[bool]:
-    """An earlier calendar message about the same meeting to the same person is still on its way.
-
-    This keeps a CANCEL behind its REQUEST whatever happens to the first.
-    """
-    return and_(OutgoingMessage.kind.in_(CALENDAR_KINDS), or_(_waits(False), _waits(True)))
-
-
-def _waits(for_speaker: bool) -> ColumnElement[bool]:
-    """One of the two questions; asked apart, each is one look into the index."""
-    earlier = aliased(OutgoingMessage)
-    if for_speaker:
-        same = and_(earlier.person_id.is_(None), earlier.speaker_id == OutgoingMessage.speaker_id)
-    else:
-        same = earlier.person_id == OutgoingMessage.person_id
-    return exists().where(
-        earlier.meeting_id == OutgoingMessage.meeting_id,
-        same,
-        earlier.id < OutgoingMessage.id,
-        earlier.kind.in_(CALENDAR_KINDS),
-        earlier.state.in_(UNFINISHED),
-    )
-
-
-def _recover(session: Session, now: datetime) -> None:
-    """Take back what a dead sender held: claimed goes back in line, sending is in doubt."""
-    lost = session.scalars(
-        select(OutgoingMessage)
-        .where(
-            OutgoingMessage.state.in_(("claimed", "sending")), OutgoingMessage.lease_until <= now
-        )
-        .with_for_update(skip_locked=True)
-    )
-    for message in lost:
-        if message.state == "claimed":
-            message.state = "queued"
-        else:
-            _doubt(session, message, now)
-        message.lease_token = message.lease_until = None
-
-
-def _doubt(session: Session, message: OutgoingMessage, now: datetime) -> None:
-    starts_at = session.scalar(select(Meeting.starts_at).where(Meeting.id == message.meeting_id))
-    message.doubts += 1
-    spread = random.random()
-    verdict = after_doubt(
-        message.kind, doubts=message.doubts, starts_at=starts_at, now=now, spread=spread
-    )
-    _apply(message, verdict)
-    message.last_error = "Không rõ đã tới nơi chưa: kết nối đứt sau khi gửi."
-
-
-def _apply(message: OutgoingMessage, verdict: Verdict) -> None:
-    message.state = verdict.state
-    message.due_at = verdict.due_at or message.due_at
-
-
 def _drop(session: Session, reasons: dict[int, str], token: str) -> None:
     for one, why in reasons.items():
         session.execute(
@@ -554,13 +361,13 @@ def _note_failure(
         message.last_error = str(error)
         message.lease_token = message.lease_until = None
         if error.in_doubt and message.state == "sending":
-            _doubt(session, message, now)
+            claims.doubt(session, message, now)
         elif is_down:
             message.attempts -= message.state == "sending"
             message.state = "queued"
         else:
             message.attempts += message.state != "sending"
-            _apply(
+            claims.settle(
                 message,
                 after_failure(
                     message.attempts,

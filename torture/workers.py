@@ -17,7 +17,7 @@ from gateways.smtp import Transport
 from models import Meeting, OutgoingMessage, Speaker, Unit, Venue, db
 from rules.permissions import SYSTEM
 from scheduler.__main__ import Clock
-from services import invitations, outbox, sending
+from services import claims, invitations, outbox
 from services.meetings import cancel_meeting
 from services.office import office, use
 from services.transaction import writing
@@ -46,7 +46,7 @@ def run_scheduler(clock: FastClock, naive: bool = False, report: Path | None = N
         seconds = was.smtp.deadline_seconds / clock.speed
         smtp = replace(was.smtp, deadline_seconds=seconds, reply_seconds=seconds)
         use(replace(was, smtp=smtp))
-    sending.BATCH = max(2, round(sending.BATCH / clock.speed))
+    claims.BATCH = max(2, round(claims.BATCH / clock.speed))
     scheduler = Clock(app, now=clock.now, goes_by_database=False)
     if naive:
         scheduler.transports = [MarkFirst(one) for one in scheduler.transports]
