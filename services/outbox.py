@@ -31,6 +31,7 @@ OPEN = ("queued", "failed", "dead", "in_doubt")
 UNFINISHED = ("queued", "failed", "claimed", "sending")
 PAUSE_KEY = "mail_paused_until"
 TROUBLE_KEY = "mail_trouble"
+FAILURES_KEY = "mail_failures"
 
 
 @dataclass(frozen=True)

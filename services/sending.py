@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from gateways.errors import GatewayError
@@ -17,76 +17,22 @@ from gateways.smtp import Transport
 from models import CallListEntry, Invitation, Meeting, OutgoingMessage, Person, Setting
 from rules.letters import Grounds, why_not
 from rules.outbox import (
-    CALENDAR_KINDS,
-    LEASE,
     PROBE_WAIT,
     after_failure,
     opens_breaker,
 )
-from services import bundles, claims, grounds, installation, letters
+from services import bundles, claims, grounds, installation, letters, marks
 from services.ledger import Ledger
+from services.marks import Parcel
 from services.office import office
 from services.outbox import (
+    FAILURES_KEY,
     PAUSE_KEY,
     TROUBLE_KEY,
     insert_new,
     set_value,
 )
-from services.prepared import Prepared
 from services.transaction import DATABASE_FAILURES, reading
-
-FAILURES_KEY = "mail_failures"
-_MESSAGE: Any = OutgoingMessage.__table__
-_INVITATION: Any = Invitation.__table__
-_SETTING: Any = Setting.__table__
-_MINE = and_(_MESSAGE.c.id == bindparam("row"), _MESSAGE.c.lease_token == bindparam("token"))
-_MARK = Prepared(
-    lambda _: (
-        update(_MESSAGE)
-        .where(_MINE)
-        .values(
-            state="sending",
-            body=bindparam("bytes"),
-            sequence=bindparam("told"),
-            lease_until=bindparam("until"),
-            attempts=_MESSAGE.c.attempts + 1,
-        )
-    )
-)
-_ARRIVED = Prepared(
-    lambda _: (
-        update(_MESSAGE)
-        .where(_MINE)
-        .values(
-            state="sent",
-            sent_at=bindparam("at"),
-            lease_token=None,
-            lease_until=None,
-            last_error="",
-        )
-    )
-)
-_TOLD = Prepared(
-    lambda _: (
-        update(_INVITATION)
-        .where(
-            _INVITATION.c.meeting_id == bindparam("meeting"),
-            _INVITATION.c.person_id == bindparam("person"),
-            exists().where(_MINE),
-        )
-        .values(last_sent_sequence=bindparam("told"), last_told_at=bindparam("at"))
-    )
-)
-_ALL_WELL = Prepared(
-    lambda _: (
-        update(_SETTING)
-        .where(
-            or_(*(_SETTING.c.key == key for key in (PAUSE_KEY, TROUBLE_KEY, FAILURES_KEY))),
-            _SETTING.c.value != "",
-        )
-        .values(value="")
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -96,25 +42,6 @@ class Sent:
     sent: int = 0
     failed: int = 0
     dropped: int = 0
-
-
-@dataclass(frozen=True)
-class _Parcel:
-    """One letter ready to leave: its bytes, and the messages that leave in it, oldest first."""
-
-    content: bytes
-    messages: tuple[Grounds, ...]
-
-    @property
-    def ids(self) -> list[int]:
-        """The rows of its messages."""
-        return [one.id for one in self.messages]
-
-    def sequence(self, one: Grounds) -> int:
-        """The SEQUENCE that the letter tells: the meeting's, or the one of its first writing."""
-        if self.messages[0].is_written or one.kind not in CALENDAR_KINDS:
-            return one.sequence
-        return one.meeting_sequence or 0
 
 
 class _NotNow(GatewayError):
@@ -167,7 +94,7 @@ class _Round:
         self._transport = transport
         self._clock = clock
         self._ledger = ledger
-        self._arrived: tuple[_Parcel, datetime] | None = None
+        self._arrived: tuple[Parcel, datetime] | None = None
         self._writer = letters.Writer()
 
     def look(self, claim: claims.Claim) -> list[list[Grounds]]:
@@ -219,7 +146,7 @@ class _Round:
         self.sent += 1
         self._arrived = (parcel, self._clock())
 
-    def _prepared(self, together: Sequence[Grounds]) -> _Parcel | None:
+    def _prepared(self, together: Sequence[Grounds]) -> Parcel | None:
         """Write the letter from what is still true, wanted and in time.
 
         None when all that would have left was dropped, with the reason on each row. Raises
@@ -231,7 +158,7 @@ class _Round:
         content = bundles.content_of(self._writer, true, now=now) if true else b""
         if reasons:
             self._ledger.write(lambda session: _drop(session, reasons, self.token))
-        return _Parcel(content, true) if true else None
+        return Parcel(content, true) if true else None
 
     def close(self) -> None:
         """Write the last arrival, and put what has not left back in line.
@@ -255,17 +182,14 @@ class _Round:
                 time.sleep(seconds)
         self._ledger.write(settle)
 
-    def _mark(self, parcel: _Parcel) -> None:
+    def _mark(self, parcel: Parcel) -> None:
         """Commit that the first byte is about to leave, if all that the letter stands on is still
         so; a sender that lost its lease stops here."""
         now = self._clock()
 
         def mark(session: Session) -> bool:
             self._note_arrival(session)
-            if grounds.held(session, parcel.ids, self.token) != list(parcel.messages):
-                return False
-            _MARK.run(session, [_leaving(parcel, one, self.token, now) for one in parcel.messages])
-            return True
+            return marks.leaves(session, parcel, self.token, now)
 
         is_as_written = self._ledger.write(mark)
         self._arrived = None
@@ -275,7 +199,7 @@ class _Round:
     def _note_arrival(self, session: Session) -> None:
         if self._arrived is not None:
             parcel, at = self._arrived
-            _note_sent(session, parcel, self.token, at)
+            marks.arrived(session, parcel, self.token, at)
 
     def _note_failure(self, ids: Sequence[int], error: GatewayError) -> None:
         """Write why a message did not leave, and decide what becomes of it and its bundle."""
@@ -306,35 +230,6 @@ def _held(which: ColumnElement[bool], token: str) -> Any:
         .where(which, OutgoingMessage.lease_token == token)
         .execution_options(synchronize_session=False)
     )
-
-
-def _leaving(parcel: _Parcel, one: Grounds, token: str, now: datetime) -> dict[str, Any]:
-    """Mark one row as leaving; the bytes are kept with the first of a bundle."""
-    return {
-        "row": one.id,
-        "token": token,
-        "bytes": parcel.content if one is parcel.messages[0] else b"",
-        "told": parcel.sequence(one),
-        "until": now + LEASE,
-    }
-
-
-def _note_sent(session: Session, parcel: _Parcel, token: str, now: datetime) -> None:
-    """Write that a letter arrived: on its guests' invitations, then on its messages."""
-    rows = [
-        {"row": one.id, "token": token, "at": now, "told": parcel.sequence(one)}
-        | {"meeting": one.meeting_id, "person": one.person_id}
-        for one in parcel.messages
-    ]
-    told = [
-        row
-        for row, one in zip(rows, parcel.messages, strict=True)
-        if one.kind in CALENDAR_KINDS and one.person_id is not None
-    ]
-    if told:
-        _TOLD.run(session, told)
-    _ARRIVED.run(session, rows)
-    _ALL_WELL.run(session, [{}])
 
 
 def _still_held(session: Session, ids: Sequence[int], token: str) -> Sequence[OutgoingMessage]:
