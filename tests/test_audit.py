@@ -17,6 +17,7 @@ NOT_LOGGED = {
     "clock.record_tick": "the clock's own sign of life",
     "clock.forget_old_runs": "the clock's own memory",
     "digests.send_weekly": "the mail is a row",
+    "claims.claim": "the message's row tells its whole life",
     "sending.send_due": "the message's row tells its whole life",
     "reminders.remind": "the mail is a row",
     "reminders.chase_registers": "the mail is a row",
