@@ -2,9 +2,9 @@
 
 import gc
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import flask_babel
 from flask import Flask, g, request, session, url_for
 from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
@@ -59,6 +62,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # Flask lets it be replaced
     web.entrance.init_app(app)
     _connect(app)
+    app.jinja_env.globals["url_for"] = _addresses(app)
     _dress_templates(app)
     _speak(app)
     web.errors.init_app(app)
@@ -200,6 +204,26 @@ def _language() -> str:
     return chosen if chosen in ("vi", "en") else web.identity.current_actor().language or "vi"
 
 
+def _sentences(with_values: Any) -> Callable[..., Any]:
+    """`_` as templates use it: a sentence without values is the same at every mention, and is made
+    ready once for each language."""
+    plain: dict[str, dict[str, Markup]] = {}
+
+    @pass_context
+    def said(context: Context, text: str, **values: Any) -> Any:
+        if values or not context.eval_ctx.autoescape:
+            return with_values(context, text, **values)
+        spoken = g.get("spoken")
+        if spoken is None:
+            spoken = g.spoken = plain.setdefault(str(flask_babel.get_locale()), {})
+        known = spoken.get(text)
+        if known is None:
+            known = spoken[text] = with_values(context, text)
+        return known
+
+    return said
+
+
 def _speak(app: Flask) -> None:
     """Let templates ask once a page, not once a sentence, which catalogue it is in."""
 
@@ -215,6 +239,25 @@ def _speak(app: Flask) -> None:
         pgettext=lambda context, text: translations().upgettext(context, text),
         npgettext=lambda context, one, many, n: translations().unpgettext(context, one, many, n),
     )
+    app.jinja_env.globals["_"] = _sentences(app.jinja_env.globals["_"])
+
+
+def _addresses(app: Flask) -> Callable[..., str]:
+    """`url_for` as templates use it: building the same path anew costs as much as a look-up."""
+
+    @lru_cache(maxsize=4096)
+    def path_of(_root: str, endpoint: str, values: tuple[tuple[str, int | str], ...]) -> str:
+        return app.url_for(endpoint, **dict(values))  # type: ignore[arg-type]  # named values only
+
+    def is_plain(name: str, value: object) -> bool:
+        return type(value) in (int, str) and name[0] != "_"
+
+    def path_for(endpoint: str, **values: Any) -> str:
+        if request and endpoint[0] != "." and all(is_plain(*one) for one in values.items()):
+            return path_of(request.script_root, endpoint, tuple(values.items()))
+        return app.url_for(endpoint, **values)
+
+    return path_for
 
 
 def _dress_templates(app: Flask) -> None:

@@ -20,6 +20,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup
 from werkzeug.exceptions import Gone, NotFound, Unauthorized
 
 from rules.attendance import NOT_MARKED, Status, Verdict
@@ -88,8 +89,14 @@ def show(meeting_id: int) -> ResponseReturnValue:
     session.setdefault("device", secrets.token_hex(8))
     previous = previous_statuses(meeting_id, now=now(), by=current_actor())
     tallies = group_tallies(meeting_id, now=now(), by=current_actor())
+    found = attendance_shown.shown_register(meeting_id, now=now(), by=current_actor())
     return render_template(
-        "attendance/show.html", previous=previous, tallies=tallies, **_page(meeting_id)
+        "attendance/show.html",
+        previous=previous,
+        tallies=tallies,
+        names=found.number,
+        register_json=_in_script(found.as_text()),
+        **_page(meeting_id, found.head),
     )
 
 
@@ -273,10 +280,20 @@ def history(meeting_id: int) -> ResponseReturnValue:
     )
 
 
-def _page(meeting_id: int) -> dict[str, Any]:
+def _in_script(json_text: str) -> Markup:
+    """JSON as it may stand in a page's data block, like the filter `tojson` writes it."""
+    for sign in "<>&'":
+        json_text = json_text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(json_text)
+
+
+def _page(meeting_id: int, register: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What every page of a register shows; `register` when what heads it is known already."""
     by = current_actor()
+    if register is None:
+        register = attendance_shown.register(meeting_id, now=now(), by=by)
     return {
-        "register": attendance_shown.register(meeting_id, now=now(), by=by),
+        "register": register,
         "place": attendance_states.meeting_place(meeting_id, now=now(), by=by),
         "rights": attendance_states.rights(meeting_id, now=now(), by=by),
         "by_link": by.meeting_id is not None,

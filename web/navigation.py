@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app, request
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 
 from rules.refusals import NP_
 from web.identity import current_actor
@@ -133,11 +135,12 @@ def init_app(app: Flask) -> None:
     static_folder = Path(app.static_folder or "static")
 
     @cache
-    def import_map_below(_root: str) -> dict[str, dict[str, str]]:
+    def import_map_below(_root: str) -> Markup:
         scripts = script_names(static_folder)
-        return {"imports": {name: static_url(path) for name, path in scripts.items()}}
+        imports = {name: static_url(path) for name, path in scripts.items()}
+        return htmlsafe_json_dumps({"imports": imports}, dumps=app.json.dumps)
 
-    def import_map() -> dict[str, dict[str, str]]:
+    def import_map() -> Markup:
         return import_map_below(request.script_root)
 
     app.jinja_env.globals.update(

@@ -4,7 +4,7 @@ import { get } from "request";
 import { startConflicts } from "attendance/conflicts";
 import { startHeads } from "attendance/heads";
 import { Keeping } from "attendance/keeping";
-import { List } from "attendance/list";
+import { List, listenToTaps } from "attendance/list";
 import { Queue } from "attendance/queue";
 import { newId, Roster } from "attendance/roster";
 import { Saving } from "attendance/saving";
@@ -59,6 +59,7 @@ class Register {
     this.listenToButtons();
     this.listenToServer();
     letTallToolsScroll(find(".register-tools"));
+    for (const button of document.querySelectorAll("[data-asleep]")) button.disabled = false;
     this.list.draw();
     this.showCounts();
   }
@@ -178,10 +179,9 @@ class Register {
   }
 
   listenToNames() {
-    this.list.root.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button?.dataset.group) this.markMany(this.notMarkedIn(button.dataset.group));
-      else if (button) this.tap(button);
+    listenToTaps(this.list.root, (button) => {
+      if (button.dataset.group) this.markMany(this.notMarkedIn(button.dataset.group));
+      else this.tap(button);
     });
     this.list.root.addEventListener("shown", ({ detail }) => this.showNobody(detail));
     this.search.addEventListener("input", () => this.look());

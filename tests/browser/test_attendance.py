@@ -324,3 +324,37 @@ def test_the_register_has_no_serious_barrier(
     assert_no_serious_violations(page)
     page.goto(f"/attendance/{made['id']}/history")
     assert_no_serious_violations(page)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "document.querySelector('.register-list').style.paddingTop = '200px'",
+        "document.querySelector('.register-list').replaceChildren()",
+    ],
+    ids=["slides away", "is drawn anew"],
+)
+def test_a_tap_is_for_the_name_under_the_finger_even_when_it(page, register, change):
+    row = page.locator(".person").nth(2)
+    subject = row.get_attribute("data-subject")
+    row.locator(".person-main").scroll_into_view_if_needed()
+    box = row.locator(".person-main").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.evaluate(change)
+    page.mouse.up()
+    wait_until_saved(page)
+    marked = [one for one in stored(page, register)["subjects"] if one["status"] == "present"]
+    assert [one["subject"] for one in marked] == [subject]
+
+
+def test_what_cannot_take_a_tap_yet_does_not_look_alive(page, register):
+    page.route("**/js/attendance.js*", lambda route: route.abort())
+    page.reload()
+    for name in ("#register-undo", "#register-all", "#register-add-open", "[data-filter=present]"):
+        expect(page.locator(name)).to_be_disabled()
+    page.unroute("**/js/attendance.js*")
+    page.reload()
+    for name in ("#register-all", "#register-add-open", "[data-filter=present]"):
+        expect(page.locator(name)).to_be_enabled()

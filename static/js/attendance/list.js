@@ -4,6 +4,7 @@ import { fold, matches } from "text";
 import { isAbsent } from "attendance/roster";
 
 const PIECE = 60;
+const STEADY = 10;
 const ICONS = {
   present: "check",
   late: "clock",
@@ -28,6 +29,37 @@ export function element(tag, className, ...children) {
   if (className) made.className = className;
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
+}
+
+/** A tap is for the name on which the finger came down, even when the names slide or are drawn anew
+ * before it is lifted: the browser then gives the click to what both have in common, or to nobody. */
+export function listenToTaps(root, tap) {
+  let pressed = null;
+  const isSteady = ({ clientX, clientY }) => Math.hypot(clientX - pressed.x, clientY - pressed.y) < STEADY;
+  const buttonAt = ({ target }) => (root.contains(target) ? target.closest("button:not(:disabled)") : null);
+  const tapPressed = () => {
+    const { button } = pressed;
+    pressed = null;
+    tap(button);
+  };
+  document.addEventListener("pointerdown", (event) => {
+    const button = buttonAt(event);
+    pressed = button && { button, x: event.clientX, y: event.clientY };
+  });
+  document.addEventListener("pointercancel", () => {
+    pressed = null;
+  });
+  document.addEventListener("pointerup", (event) => {
+    if (pressed && !pressed.button.isConnected && isSteady(event)) tapPressed();
+  });
+  document.addEventListener("click", (event) => {
+    const button = buttonAt(event);
+    const isElsewhere = Boolean(event.target.closest("a, button, input, label, summary, dialog"));
+    if (button) {
+      pressed = null;
+      tap(button);
+    } else if (pressed && !isElsewhere && isSteady(event)) tapPressed();
+  });
 }
 
 function nameOf(line) {
