@@ -38,20 +38,27 @@ DRAFT = "DỰ THẢO"
 
 
 @dataclass(frozen=True)
-class Letterhead:
-    """How one unit heads its documents; lengths in millimetres.
+class HeadTexts:
+    """What is written at the head and the foot of a unit's documents, each on a line of its own.
 
-    `motto` stands on the right ("ĐẢNG CỘNG SẢN VIỆT NAM"); a Political Centre may have another.
+    `motto` stands on the right; a Political Centre may have another than the Party's.
     """
 
     superior: str = ""
     issuer: str = ""
-    motto: str = "ĐẢNG CỘNG SẢN VIỆT NAM"
+    motto: str = ""
     place: str = ""
     symbol: str = ""
     authority: str = ""
     post: str = ""
     signer: str = ""
+
+
+@dataclass(frozen=True)
+class Letterhead(HeadTexts):
+    """How one unit heads its documents; lengths in millimetres."""
+
+    motto: str = "ĐẢNG CỘNG SẢN VIỆT NAM"
     recipients: tuple[str, ...] = ()
     top: int = 25
     bottom: int = 25

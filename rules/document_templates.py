@@ -136,6 +136,9 @@ HEAD = (
 )  # fmt: skip
 DIFFERING = ("trich_yeu", "kinh_gui")
 CONTENT = block("noi_dung", N_("Toàn bộ nội dung như mẫu có sẵn"), instead=True)
+TOPIC = Column("noi_dung", N_("Nội dung buổi"), "Chuyên đề 1")
+PLACE = Column("dia_diem", N_("Địa điểm"), "Hội trường phường")
+WHO_COMES = Column("thanh_phan", N_("Thành phần"), "Chi bộ khối phố 1")
 NUMBER = Column("stt", N_("Số thứ tự"), "1")
 NAME = Column("ho_ten", N_("Họ và tên"), "Trần Thị Thử")
 UNIT = Column("don_vi", N_("Đơn vị"), "Chi bộ khối phố 1")
@@ -245,10 +248,10 @@ PLAN = TemplateKind(
             N_("Lịch các buổi"),
             NUMBER,
             Column("thoi_gian", N_("Giờ và ngày"), "7 giờ 30, thứ Bảy, ngày 7/2/2026"),
-            Column("noi_dung", N_("Nội dung buổi"), "Chuyên đề 1"),
-            Column("dia_diem", N_("Địa điểm"), "Hội trường phường"),
+            TOPIC,
+            PLACE,
             Column("bao_cao_vien", N_("Báo cáo viên"), "Trần Thị Thử"),
-            Column("thanh_phan", N_("Thành phần"), "Chi bộ khối phố 1"),
+            WHO_COMES,
         ),
         CONTENT,
         block("phu_luc", N_("Phụ lục lịch như mẫu có sẵn"), instead=True),
@@ -290,10 +293,10 @@ WEEK = TemplateKind(
             Column("ngay", N_("Thứ, ngày"), "Thứ Bảy, ngày 7/2/2026"),
             Column("buoi", N_("Sáng, chiều hay tối"), "Sáng"),
             Column("gio", N_("Giờ"), "7 giờ 30"),
-            Column("noi_dung", N_("Nội dung buổi"), "Chuyên đề 1"),
-            Column("dia_diem", N_("Địa điểm"), "Hội trường phường"),
+            TOPIC,
+            PLACE,
             Column("chu_tri", N_("Người chủ trì"), "Đ/c Bí thư Đảng uỷ"),
-            Column("thanh_phan", N_("Thành phần"), "Chi bộ khối phố 1"),
+            WHO_COMES,
         ),
         CONTENT,
     ),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from gateways.documents import Letterhead
+from gateways.documents import HeadTexts, Letterhead
 from models import Unit, UnitLetterhead
 from rules.days import local_day
 from rules.permissions import Actor
@@ -20,17 +20,9 @@ MARGINS = range(10, 61)
 
 
 @dataclass(frozen=True)
-class LetterheadFields:
+class LetterheadFields(HeadTexts):
     """What staff fill in; an empty field means what follows from the unit's name."""
 
-    superior: str = ""
-    issuer: str = ""
-    motto: str = ""
-    place: str = ""
-    symbol: str = ""
-    authority: str = ""
-    post: str = ""
-    signer: str = ""
     recipients: str = ""
     margin_top: int = 25
     margin_bottom: int = 25
@@ -98,15 +90,14 @@ def letterhead_of(session: Session, unit_id: int, now: datetime) -> Letterhead:
     ids = [unit.id, *([unit.parent_id] if unit.parent_id else [])]
     names = unit_names_on(session, ids, day_within_life(unit, local_day(now)))
     above = names.get(unit.parent_id or 0, "")
+    chosen: dict[str, str] = {one.name: getattr(row, one.name) or "" for one in fields(HeadTexts)}
+    usual = {
+        "superior": above.upper(),
+        "issuer": names[unit.id].upper(),
+        "motto": Letterhead.motto,
+    }
     return Letterhead(
-        superior=row.superior or above.upper(),
-        issuer=row.issuer or names[unit.id].upper(),
-        motto=row.motto or Letterhead.motto,
-        place=row.place or "",
-        symbol=row.symbol or "",
-        authority=row.authority or "",
-        post=row.post or "",
-        signer=row.signer or "",
+        **{name: text or usual.get(name, "") for name, text in chosen.items()},
         recipients=tuple(_lines(row.recipients or "")),
         top=row.margin_top or Letterhead.top,
         bottom=row.margin_bottom or Letterhead.bottom,

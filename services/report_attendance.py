@@ -14,7 +14,7 @@ from rules.refusals import N_
 from rules.report_tables import ATTENDANCE, ATTENDANCE_TITLE, Line, ReportTable
 from services.access import within_scope
 from services.report_places import Asked, Places
-from services.report_work import held_in
+from services.report_sittings import held_in
 
 _CAME = func.sum(case((RegisterLine.status.in_([str(one) for one in ATTENDING]), 1), else_=0))
 

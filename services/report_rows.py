@@ -30,9 +30,11 @@ from rules.reports import (
 )
 from services.access import require_role, within_scope
 from services.campaigns import roll_within_scope
+from services.report_classes import OUTSIDE, RESULTS, opened_in
+from services.report_outreach import talks
 from services.report_places import AS_WAS, Asked, Places
-from services.report_study import Study, invited_units, meetings_of, studies
-from services.report_work import OUTSIDE, RESULTS, held_in, opened_in, talks
+from services.report_sittings import held_in, invited_units, meetings_of
+from services.report_study import Study, studies
 from services.settings import setting_number
 from services.transaction import reading
 from services.units import unit_by_code, unit_names_on

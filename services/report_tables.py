@@ -12,10 +12,12 @@ from rules.report_tables import SUMMARY, SUMMARY_TITLE, Line, ReportTable, compa
 from rules.reports import Period, check_period, same_period_before, since
 from services.access import require_role
 from services.report_attendance import attendance_tables
+from services.report_classes import class_tables
 from services.report_days import household_days_table, study_days_table
+from services.report_outreach import outreach_tables
 from services.report_places import AS_WAS, Asked, Places
 from services.report_study import household_tables, studies, study_tables
-from services.report_work import class_tables, outreach_tables, plan_tables, theme_tables
+from services.report_work import plan_tables, theme_tables
 from services.reports import TermReport, headline_counts
 from services.transaction import reading
 
