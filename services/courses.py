@@ -35,6 +35,7 @@ STATES = ("planned", "open", "finished", "cancelled")
 ATTENDED = ("present", "late", "left_early")
 TAKEN = ("submitted", "locked")
 MOST_AT_ONCE = 1000
+PAGE = 20
 _CHUNK = 500
 
 
@@ -87,6 +88,16 @@ class CourseLine:
     meetings: int
     periods: int
     periods_done: int
+
+
+@dataclass(frozen=True)
+class CoursePage:
+    """One page of the list of courses."""
+
+    lines: list[CourseLine]
+    total: int
+    page: int
+    pages: int
 
 
 @dataclass(frozen=True)
@@ -394,17 +405,31 @@ def course_types() -> list[tuple[str, str]]:
 
 
 def course_list(
-    *, state: str = "", year: int | None = None, words: str = "", today: date, by: Actor
-) -> list[CourseLine]:
-    """The courses the actor organises or has sent learners to, the newest first."""
+    *,
+    state: str = "",
+    year: int | None = None,
+    words: str = "",
+    page: int = 1,
+    today: date,
+    by: Actor,
+) -> CoursePage:
+    """One page of the courses the actor organises or has sent learners to, the newest first."""
     session = reading()
     conditions = [_visible(by, today)]
     if state:
         conditions.append(Course.state == state)
     if year:
         conditions.append(Course.opens_on.between(date(year, 1, 1), date(year, 12, 31)))
-    lines = _course_lines(session, conditions)
-    return [line for line in lines if matches(words, fold(f"{line.code} {line.title}"))]
+    rows = session.execute(
+        select(Course.id, Course.code, Course.title)
+        .where(*conditions)
+        .order_by(Course.opens_on.desc(), Course.code)
+    )
+    ids = [row.id for row in rows if matches(words, fold(f"{row.code} {row.title}"))]
+    pages = max(1, -(-len(ids) // PAGE))
+    page = min(max(1, page), pages)
+    shown = ids[(page - 1) * PAGE : page * PAGE]
+    return CoursePage(_course_lines(session, [Course.id.in_(shown)]), len(ids), page, pages)
 
 
 def course_view(code: str, *, today: date, by: Actor) -> CourseView:

@@ -72,16 +72,17 @@ def index() -> str:
     """The courses one organises or has sent learners to."""
     actor, today = current_actor(), local_day(now())
     year = request.args.get("year", "")
-    lines = courses.course_list(
+    listed = courses.course_list(
         state=request.args.get("state", ""),
         year=int(year) if year.isdecimal() and len(year) == 4 else None,
         words=request.args.get("q", ""),
+        page=id_or_none(request.args.get("page")) or 1,
         today=today,
         by=actor,
     )
     return render_template(
         "courses/index.html",
-        lines=lines,
+        listed=listed,
         states=STATES,
         years=[(str(each), str(each)) for each in range(today.year + 1, today.year - 8, -1)],
         may_plan=actor.has_any("staff"),

@@ -365,3 +365,31 @@ def test_a_sitting_says_its_periods_and_they_add_up_beside_the_plan(
     assert "5/12" in client.get("/courses/").text
     sheet = client.get("/documents/class-list/NTVD-01").text
     assert "đã học 5/12 tiết" in sheet
+
+
+def test_the_list_comes_in_pages_the_newest_first(
+    client: FlaskClient, world: World, course: str, db: Any
+) -> None:
+    for number in range(25):
+        opened = TODAY - timedelta(days=30 + number)
+        db.session.add(
+            Course(
+                code=f"CU-{number:02}",
+                type_code="NTVD",
+                title=f"Lớp cũ {number:02}",
+                organiser_id=world.units["ward-1"].id,
+                opens_on=opened,
+                closes_on=opened,
+                state="finished",
+                created_at=datetime.now(UTC),
+            )
+        )
+    db.session.commit()
+    first = client.get("/courses/").text
+    assert first.count('<th scope="row"') == 20
+    assert "NTVD-01" in first
+    second = client.get("/courses/?page=2").text
+    assert second.count('<th scope="row"') == 6
+    assert "CU-24" in second
+    found = client.get("/courses/?q=lop+24&page=9").text
+    assert found.count('<th scope="row"') == 1

@@ -15,7 +15,15 @@ from services.report_places import VIEWS
 from tests import world
 from tests.services import campaign_plans as plans
 
-PAGES = ("/coverage/", "/meetings/", "/people", "/works/", "/works/visits", "/works/histories")
+PAGES = (
+    "/coverage/",
+    "/meetings/",
+    "/people",
+    "/works/",
+    "/works/visits",
+    "/works/histories",
+    "/courses/",
+)
 
 
 @pytest.fixture
