@@ -30,7 +30,7 @@ PARTS = range(1, 5)
 REQUIRED = {
     "merge": ("sources",),
     "rename": ("name",),
-    "found": ("name", "code"),
+    "found": ("name", "code", "kind_code"),
 }
 """What a form of that kind cannot do without; the rule itself is checked by the service."""
 
@@ -72,9 +72,12 @@ class DecisionForm(Form):
                 self.parent.data = page.path[-1][0] if page.path else None
         self.sources.choices = choices(offered)
         self.into.choices = choices([("", _("– một đơn vị mới –")), *offered])
-        self.kind_code.choices = choices(
+        kinds: list[tuple[str, object]] = [
             (row.code, row.name) for row in rows if tree in (None, row.tree)
-        )
+        ]
+        if kind == "found":
+            kinds.insert(0, ("", _("– chọn loại đơn vị –")))
+        self.kind_code.choices = choices(kinds)
         for name in REQUIRED.get(kind, ()):
             self[name].flags.required = True
         above = units.unit_options(actor, today, tree=tree, roles=("staff",))

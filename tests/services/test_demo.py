@@ -12,10 +12,29 @@ from flask import Flask
 from openpyxl import load_workbook
 from sqlalchemy import func, select
 
-from models import Account, FeedToken, Mark, Meeting, MeetingLink, Person, RollEntry, Unit, db
+from models import (
+    Account,
+    FeedToken,
+    Invitation,
+    Mark,
+    Meeting,
+    MeetingLink,
+    Person,
+    RollEntry,
+    Unit,
+    db,
+)
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, Refusal
-from services import coverage, demo, report_documents, report_files, reports, units
+from services import (
+    attendance_shown,
+    coverage,
+    demo,
+    report_documents,
+    report_files,
+    reports,
+    units,
+)
 from tests.world import build_world, signed_in
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -135,7 +154,25 @@ def test_the_city_reproduces_the_published_figures(app: Flask) -> None:
         assert (report.classes, report.enrolments) == (159, 12_310)
         assert (report.histories_published, report.histories_in_progress) == (2, 3)
         assert (report.commended.collectives, report.commended.individuals) == (96, 210)
+        assert_meetings_invite_whom_their_registers_name()
         assert_every_form_tells_the_same(app)
+
+
+def assert_meetings_invite_whom_their_registers_name() -> None:
+    """A cell that is invited is invited whole: no page says 60 invited of 92 on the register."""
+    counts = dict(
+        db.session.execute(
+            select(Invitation.meeting_id, func.count())
+            .join(Meeting, Meeting.id == Invitation.meeting_id)
+            .where(Invitation.removed_at.is_(None), Meeting.state == "published")
+            .group_by(Invitation.meeting_id)
+        ).all()
+    )
+    db.session.rollback()
+    assert len(counts) > 10
+    for meeting_id, invited in counts.items():
+        shown = attendance_shown.register(meeting_id, now=NOW, by=SYSTEM)["subjects"]
+        assert invited == sum(one["subject"].startswith("m:") for one in shown), meeting_id
 
 
 def the_city_reader() -> Actor:

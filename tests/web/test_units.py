@@ -54,6 +54,9 @@ def test_a_unit_is_founded_and_changed_by_decisions_alone(an: FlaskClient, world
     decision |= {"kind_code": "cell", "parent": str(ward)}
     assert an.post("/unit-decisions/", data=decision).status_code == 422
     decision |= {"number": "9-QĐ/ĐU", "decided_on": "2025-12-20"}
+    no_kind = an.post("/unit-decisions/", data=decision | {"kind_code": ""})
+    assert no_kind.status_code == 422
+    assert "Hãy chọn loại đơn vị" in no_kind.text
     assert an.post("/unit-decisions/", data=decision).status_code == 303
     page = f"/units/{world.units['cell-1'].id}"
     shown = an.get(f"{page}/edit").text
