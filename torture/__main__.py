@@ -9,8 +9,8 @@ A scenario is a module of this folder with
     def add_arguments(parser: argparse.ArgumentParser) -> None
     def run(options: argparse.Namespace) -> Outcome    options.seed is always set
 
-`python -m torture suite quick` runs every scenario's QUICK runs one after the other, each as a
-process of its own, and ends with one line that sums up.
+`python -m torture suite quick` runs every scenario's QUICK runs, each as a process of its own, one
+after the other or in `--lanes` side by side, and ends with one line that sums up.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +59,7 @@ def main() -> int:
     suite = commands.add_parser("suite", help="all scenarios' runs of one length")
     suite.add_argument("length", choices=SUITES)
     suite.add_argument("--only", nargs="*", default=sorted(known), choices=sorted(known))
+    suite.add_argument("--lanes", type=int, default=1, help="how many runs at the same time")
     suite.add_argument("--output", type=Path, help="also append each run's JSON to this file")
     options = parser.parse_args()
     if options.name == "suite":
@@ -87,14 +89,18 @@ def run_one(module: ModuleType, options: argparse.Namespace) -> int:
 
 def run_suite(known: dict[str, ModuleType], options: argparse.Namespace) -> int:
     """Run each scenario's runs of that length; one that fails does not stop the others."""
-    failed: list[str] = []
-    count, began = 0, time.monotonic()
-    for name, module in sorted(known.items()):
-        for arguments in getattr(module, options.length.upper(), ()):
-            count += 1
-            if _run_apart(name, arguments, options.output):
-                failed.append(" ".join((name, *arguments)))
-    summary = {"suite": options.length, "runs": count, "failed": failed, "kept": not failed}
+    began = time.monotonic()
+    runs = [
+        (name, arguments)
+        for name, module in sorted(known.items())
+        for arguments in getattr(module, options.length.upper(), ())
+    ]
+    with ThreadPoolExecutor(options.lanes) as lanes:
+        codes = list(lanes.map(lambda run: _run_apart(run[0], run[1], options.output), runs))
+    failed = [
+        " ".join((name, *rest)) for (name, rest), code in zip(runs, codes, strict=True) if code
+    ]
+    summary = {"suite": options.length, "runs": len(runs), "failed": failed, "kept": not failed}
     print(json.dumps(summary | {"seconds": round(time.monotonic() - began)}), flush=True)
     return 1 if failed else 0
 
