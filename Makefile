@@ -19,8 +19,8 @@ test: ## install what the tests need, then lint, types and every suite
 	@scripts/set-up test
 	@$(MAKE) lint
 	@$(MAKE) types
-	@echo "→ Torture, a short run of each: senders, clocks, phones and servers killed; days without power"
-	@$(BIN)/python -m torture suite smoke --only outbox clock sync
+	@echo "→ Torture, a short run of each: kills, crashes, full disks, cut power, attacks"
+	@$(MAKE) torture-quick
 	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
 	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile and not full" || { \
 		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \
@@ -44,7 +44,7 @@ documents-test: ## every document and workbook of the demonstration city, printe
 	@$(BIN)/pytest --quiet tests/documents
 
 torture-quick: ## kills, crashes and lying servers, a short run of each (under 8 minutes)
-	@$(BIN)/python -m torture suite quick
+	@$(BIN)/python -m torture suite quick --lanes 2
 
 torture: ## the same at length (under 45 minutes); docs/reliability.md holds its figures
 	@$(BIN)/python -m torture suite full

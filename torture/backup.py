@@ -27,7 +27,6 @@ from torture.stage import (
 from torture.workers import build_small_city, run_producer, run_scheduler
 
 NAME = "backup"
-SMOKE = [("--db", "sqlite", "--backups", "5")]
 QUICK = [("--db", "sqlite", "--backups", "15")]
 FULL = [("--db", "sqlite", "--backups", "40"), ("--db", "postgresql", "--backups", "40")]
 LEFT = 10

@@ -27,7 +27,6 @@ from torture.stage import Stage, add_database, stage, wait_for_work, wait_until
 from torture.workers import has_sent, in_hand
 
 NAME = "clock"
-SMOKE = [("--db", "sqlite", "--slots", "12"), ("--db", "sqlite", "--slots", "5", "--naive")]
 QUICK = [
     ("--db", "sqlite", "--slots", "20"),
     ("--db", "postgresql", "--slots", "20"),

@@ -19,7 +19,6 @@ from torture.stage import FastClock, Stage, add_database, free_port, stage, wait
 from torture.workers import build_small_city, run_producer, run_scheduler
 
 NAME = "copy"
-SMOKE = [("--db", "sqlite")]
 QUICK = [("--db", "sqlite")]
 FULL = [("--db", "sqlite"), ("--db", "postgresql")]
 

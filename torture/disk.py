@@ -21,7 +21,6 @@ from torture.stage import FastClock, Stage, add_database, stage, wait_until
 from torture.workers import build_small_city, run_producer
 
 NAME = "disk"
-SMOKE = [("--writers", "2")]
 QUICK = [("--writers", "2")]
 FULL = [("--writers", "4"), ("--db", "postgresql", "--writers", "4")]
 ROOM = 3_000_000

@@ -27,7 +27,6 @@ from torture.stage import ROOT, Stage, add_database, stage
 from torture.workers import build_small_city
 
 NAME = "dst"
-SMOKE: list[tuple[str, ...]] = []
 QUICK = [("--db", "sqlite")]
 FULL = [("--db", "sqlite"), ("--db", "postgresql")]
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -22,7 +22,6 @@ from torture.visitor import Visitor
 from torture.workers import build_small_city, has_sent, run_producer, run_scheduler
 
 NAME = "wire"
-SMOKE: list[tuple[str, ...]] = []
 QUICK = [("--times", "2")]
 FULL = [("--times", "10")]
 RECOVERY_SECONDS = 30.0

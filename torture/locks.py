@@ -18,7 +18,6 @@ from torture.stage import FastClock, Stage, add_database, stage, wait_until
 from torture.workers import build_small_city, run_scheduler
 
 NAME = "locks"
-SMOKE: list[tuple[str, ...]] = []
 QUICK = [("--db", "sqlite", "--seconds", "25")]
 FULL = [("--db", "sqlite", "--seconds", "60"), ("--db", "postgresql", "--seconds", "60")]
 WRITERS = 6

@@ -23,7 +23,6 @@ from torture.stage import Stage, add_database, stage
 from torture.workers import build_small_city
 
 NAME = "migrate"
-SMOKE = [("--db", "sqlite", "--kills", "4")]
 QUICK = [("--db", "sqlite", "--kills", "25")]
 FULL = [
     ("--db", "sqlite", "--kills", "150"),

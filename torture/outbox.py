@@ -30,7 +30,6 @@ from torture.stage import (
 from torture.workers import build_small_city, has_sent, in_hand, run_producer, run_scheduler
 
 NAME = "outbox"
-SMOKE = [("--db", db, "--kills", "15") for db in ("sqlite", "postgresql")]
 QUICK = [
     ("--db", "sqlite", "--kills", "40", "--faults"),
     ("--db", "postgresql", "--kills", "40", "--restarts", "3"),

@@ -22,7 +22,6 @@ from torture.outcome import Outcome
 from torture.stage import Stage, stage
 
 NAME = "power"
-SMOKE = [("--cuts", "60")]
 QUICK = [("--cuts", "300"), ("--cuts", "100", "--naive")]
 FULL = [("--cuts", "1000"), ("--cuts", "300", "--naive")]
 COMMITS = 150

@@ -37,7 +37,6 @@ QUICK = [
     ("--db", "sqlite", "--seconds", "25", "--phones", "5"),
     ("--db", "sqlite", "--seconds", "10", "--phones", "4", "--naive"),
 ]
-SMOKE = QUICK
 FULL = [
     ("--db", "sqlite", "--seconds", "150"),
     ("--db", "postgresql", "--seconds", "150"),
