@@ -12,6 +12,8 @@ from services.demo.registers import ATTENDED, Said, add_meeting, invite
 from services.demo.work import add_call, add_present_cell_meetings
 from services.demo.writer import Writer
 
+HALL = 110
+"""About how many a meeting that has been held was for."""
 TOPIC = "Học tập, quán triệt Nghị quyết Đại hội Đảng bộ thành phố"
 DAYS_OPEN = 35
 DAYS_LEFT = 20
@@ -77,12 +79,14 @@ def _member_meetings(writer: Writer, city: City, present: Present) -> None:
     """Most organisations have met; the last two have not held anything yet."""
     random = writer.random
     for grassroots in city.grassroots[:-2]:
-        people = present.people.get(grassroots, [])
-        for start in range(0, len(people), 110):
+        rest = present.people.get(grassroots, [])
+        while rest:
+            people = _whole_cells(rest, HALL)
+            rest = rest[len(people) :]
             if random.random() > HELD_SHARE:
                 continue
             day = present.today - timedelta(days=random.randrange(1, DAYS_OPEN - 2))
-            _held(writer, city, present, grassroots, people[start : start + 110], day)
+            _held(writer, city, present, grassroots, people, day)
 
 
 def _held(
