@@ -118,7 +118,6 @@ def alone(
     """One phone's marks singly, again, the whole register and its page, then marks by fifty."""
     figures = {}
     phone = Phone(at.port, registers, 1, 0)
-    is_bare = registers[0]["id"] == "plain"
     for kind, size, path in (
         ("mark", 1, "/marks"),
         ("the same mark again", 1, "/marks"),
@@ -126,8 +125,6 @@ def alone(
         ("page", 0, ""),
         ("50 marks", 50, "/marks"),
     ):
-        if is_bare and not path:
-            continue
         phone.size, phone.path = size, path
         phone.repeats = kind == "the same mark again"
         for _ in range(WARM):
@@ -182,6 +179,7 @@ def ratios(figures: dict[str, Figures]) -> Figures:
         "50 marks / floor": of_floor("50 marks"),
         "same mark again / floor": of_floor("the same mark again"),
         "register / floor": of_floor("register"),
+        "page / floor": of_floor("page"),
         "page_ms": figures["ours, page"]["cpu_ms_per_request"],
         "marks / single commits": round(figures["ours, mark"]["marks_per_second"] / single, 2),
         "batches / grouped commits": round(

@@ -22,6 +22,15 @@ SUBJECTS = [
     }
     for number in range(int(os.environ.get("SUBJECTS", "500")))
 ]
+PAGE = """<!doctype html>
+<title>Sổ</title>
+<ul>
+{% for one in subjects %}
+<li data-subject="{{ one.subject }}" data-status="{{ one.status }}">
+<button type="button">{{ one.name }}</button> {{ one.unit }}</li>
+{% endfor %}
+</ul>
+"""
 HERE = threading.local()
 IS_POSTGRESQL = os.environ.get("DATABASE_URL", "").startswith("postgresql")
 VALUE = "%s" if IS_POSTGRESQL else "?"
@@ -57,8 +66,10 @@ def psycopg_connection() -> psycopg.Connection[Any]:
 
 
 def create_app() -> Flask:
-    """`POST /plain/marks` stores each mark once; `GET /plain/register` gives the names."""
+    """`POST /plain/marks` stores each mark once; `GET /plain/register` gives the names, `/plain` a
+    page of them, a row for each."""
     app = Flask(__name__)
+    rows_page = app.jinja_env.from_string(PAGE)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
@@ -79,9 +90,16 @@ def create_app() -> Flask:
         connection.execute("COMMIT")
         return jsonify(ok=True, marks=[{"id": one["id"], "verdict": "stored"} for one in sent])
 
+    def subjects() -> list[dict[str, Any]]:
+        rows = database().execute("SELECT body FROM plain_person").fetchall()
+        return [json.loads(row[0]) for row in rows]
+
     @app.get("/plain/register")
     def register() -> Response:
-        rows = database().execute("SELECT body FROM plain_person").fetchall()
-        return jsonify(ok=True, subjects=[json.loads(row[0]) for row in rows])
+        return jsonify(ok=True, subjects=subjects())
+
+    @app.get("/plain")
+    def page() -> str:
+        return rows_page.render(subjects=subjects())
 
     return app
