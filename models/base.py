@@ -65,12 +65,13 @@ def _moment_of(value: datetime | None) -> datetime | None:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
+_WITHOUT_OFFSET = len("2026-11-23 08:00:00.000000")
+
+
 def _text_of(value: datetime | None) -> str | None:
-    """SQLAlchemy's own form of a time in SQLite."""
+    """SQLAlchemy's own form of a time in SQLite: without the offset, which is that of UTC."""
     moment = _moment_of(value)
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if moment is None else moment.isoformat(" ", "microseconds")[:_WITHOUT_OFFSET]
 
 
 def _moment_in(text: str | None) -> datetime | None:

@@ -420,16 +420,17 @@ def _conflict() -> Refusal:
     )
 
 
+_NO_MARKS = {
+    "draft": N_("Buổi “%(topic)s” chưa công bố. Hãy báo Ban công bố buổi rồi điểm danh."),
+    "cancelled": N_("Buổi “%(topic)s” đã huỷ nên không điểm danh được. Hãy báo Ban nếu sai."),
+    "not_held": N_(
+        "Buổi “%(topic)s” đã ghi là không diễn ra nên không điểm danh được. Hãy báo Ban nếu sai."
+    ),
+}
+
+
 def _refused_by_meeting(meeting: MeetingWindow) -> Refusal | None:
-    sentences = {
-        "draft": N_("Buổi “%(topic)s” chưa công bố. Hãy báo Ban công bố buổi rồi điểm danh."),
-        "cancelled": N_("Buổi “%(topic)s” đã huỷ nên không điểm danh được. Hãy báo Ban nếu sai."),
-        "not_held": N_(
-            "Buổi “%(topic)s” đã ghi là không diễn ra nên không điểm danh được. "
-            "Hãy báo Ban nếu sai."
-        ),
-    }
-    sentence = sentences.get(meeting.state)
+    sentence = _NO_MARKS.get(meeting.state)
     return Refusal(sentence, topic=meeting.topic) if sentence else None
 
 

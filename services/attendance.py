@@ -46,7 +46,7 @@ from services.attendance_roll import (
     walk_ins_among,
 )
 from services.attendance_seal import MARKED, outrun
-from services.attendance_shown import TAKERS, brief_register, full_register, heads_by_label
+from services.attendance_shown import ASKED, TAKERS, brief_register, full_register, heads_by_label
 from services.coverage import TAKES_PLACE, refresh_subjects
 from services.prepared import Listed, Prepared
 from services.settings import number_of, setting_number
@@ -58,22 +58,18 @@ _LINE: Any = inspect(RegisterLine).local_table
 _INSERT_MARKS = Prepared(lambda _: insert(MARK).inline(), MARK.c.keys())
 _COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
-_ASKED = (
-    "id", "kind", "topic", "state", "counting", "starts_at", "ends_at", "campaign_id", "course_id",
-    "organiser_id", "is_makeup", "heads_count", *_COUNTERS,
-)  # fmt: skip
 _SETTING: Any = inspect(Setting).local_table
 _OPENS_BEFORE = "register_opens_minutes_before"
 _EARLY = select(_SETTING.c.value).where(_SETTING.c.key == _OPENS_BEFORE).scalar_subquery()
 _MEETING_ROW = Prepared(
     # Locked against other writers of this register until the transaction ends (PostgreSQL).
     lambda _: (
-        select(*(_MEETING.c[name] for name in _ASKED), _EARLY.label("early_minutes"))
+        select(*(_MEETING.c[name] for name in ASKED), _EARLY.label("early_minutes"))
         .where(_MEETING.c.id == bindparam("meeting"))
         .with_for_update(of=_MEETING)
     )
 )
-_ROW_NAMES = (*_ASKED, "early_minutes")
+_ROW_NAMES = (*ASKED, "early_minutes")
 _COUNT = Prepared(
     lambda _: (
         update(_MEETING)

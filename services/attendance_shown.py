@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, inspect, select
@@ -24,6 +25,18 @@ from services.prepared import Listed, Prepared
 from services.transaction import reading, remembered
 
 TAKERS = ("staff", "instructor")
+ASKED = (
+    "id", "kind", "topic", "state", "counting", "starts_at", "ends_at", "campaign_id", "course_id",
+    "organiser_id", "is_makeup", "heads_count", "present_count", "visits_count",
+    "register_version", "register_state",
+)  # fmt: skip
+"""What the register asks of its meeting's row."""
+_MEETING: Any = inspect(Meeting).local_table
+_MEETING_ROW = Prepared(
+    lambda _: select(*(_MEETING.c[name] for name in ASKED)).where(
+        _MEETING.c.id == bindparam("meeting")
+    )
+)
 _UNMARKED = (NOT_MARKED, "")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _quoted = json.encoder.encode_basestring
@@ -92,7 +105,7 @@ class Shown:
 def shown_register(meeting_id: int, *, now: datetime, by: Actor) -> Shown:
     """The whole register: subjects in their order, counts, version."""
     session = reading()
-    return _shown(session, meeting_to_read(session, by, meeting_id, now), now)
+    return _shown(session, _columns_to_read(session, by, meeting_id, now), now)
 
 
 def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
@@ -103,7 +116,7 @@ def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
 def register_if_newer(meeting_id: int, version: int, *, now: datetime, by: Actor) -> Shown | None:
     """The register when it is not the one the phone has already, else None."""
     session = reading()
-    meeting = meeting_to_read(session, by, meeting_id, now)
+    meeting = _columns_to_read(session, by, meeting_id, now)
     return None if meeting.register_version == version else _shown(session, meeting, now)
 
 
@@ -117,6 +130,14 @@ def meeting_to_read(session: Session, by: Actor, meeting_id: int, now: datetime)
         ("register to read", by, meeting_id, day),
         lambda: meeting_for(session, by, meeting_id, day, *TAKERS),
     )
+
+
+def _columns_to_read(session: Session, by: Actor, meeting_id: int, now: datetime) -> Any:
+    """The same for a look at the register alone: the holder of its link needs no object of it."""
+    if by.meeting_id == meeting_id:
+        for row in _MEETING_ROW.rows(session, meeting=meeting_id):
+            return SimpleNamespace(**dict(zip(ASKED, row, strict=True)))
+    return meeting_to_read(session, by, meeting_id, now)
 
 
 def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str, Any]:
