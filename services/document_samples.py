@@ -92,7 +92,8 @@ _MEETING = _lines(
 )
 _CLASS = _lines(
     "Lớp: {{ ten_lop }} ({{ loai_lop }}). Thời gian: {{ ngay_khai_giang }}–{{ ngay_be_giang }}, "
-    "{{ so_buoi }} buổi, {{ so_tiet }} tiết. Tổng số {{ so_hoc_vien }} học viên."
+    "{{ so_buoi }} buổi, {{ so_tiet }} tiết, đã học {{ so_tiet_da_hoc }} tiết. "
+    "Tổng số {{ so_hoc_vien }} học viên."
 )
 
 
