@@ -8,7 +8,7 @@ from email import message_from_bytes
 from email.policy import default as readable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true, update
+from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, undefer
 
@@ -188,20 +188,6 @@ def enqueue_sign_in(
         priority=1,
         expires_at=expires_at,
         account_id=account_id,
-    )
-
-
-def drop_waiting(session: Session, meeting_id: int, kinds: tuple[str, ...], why: str) -> None:
-    """Take back what has not left yet about a meeting, because something newer says more."""
-    session.execute(
-        update(OutgoingMessage)
-        .where(
-            OutgoingMessage.meeting_id == meeting_id,
-            OutgoingMessage.kind.in_(kinds),
-            OutgoingMessage.state.in_(WAITING),
-        )
-        .values(state="dropped", last_error=why)
-        .execution_options(synchronize_session=False)
     )
 
 
