@@ -44,10 +44,10 @@ documents-test: ## every document and workbook of the demonstration city, printe
 	@$(BIN)/pytest --quiet tests/documents
 
 torture-quick: ## kills, crashes and lying servers, a short run of each (under 8 minutes)
-	@$(BIN)/python -m torture suite quick --lanes 2
+	@$(BIN)/python -m torture suite quick --lanes 3
 
 torture: ## the same at length (under 45 minutes); docs/reliability.md holds its figures
-	@$(BIN)/python -m torture suite full
+	@$(BIN)/python -m torture suite full --lanes 2
 
 fuzz: ## a hundred thousand mutated mails and as many calendar files; the usual run tries some thousand
 	@MUTATIONS=100000 $(BIN)/pytest --quiet -k mutated --durations 4 tests/gateways/test_replies.py \
