@@ -22,7 +22,7 @@ test: ## install what the tests need, then lint, types and every suite
 	@echo "→ Torture, a short run of each: kills, crashes, full disks, cut power, attacks"
 	@$(MAKE) torture-quick
 	@echo "→ Tests: rules, gateways, services, web, commands, browser; SQLite and PostgreSQL"
-	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all -m "not fragile and not full" || { \
+	@$(BIN)/pytest --quiet -n 2 --dist loadgroup --database all --durations 12 -m "not fragile and not full" || { \
 		echo "→ Once more, one at a time, only what failed: what fails twice is a fault"; \
 		$(BIN)/pytest --quiet --last-failed --last-failed-no-failures none --database all -m "not fragile and not full"; }
 
