@@ -186,6 +186,11 @@ def test_a_longer_list_makes_no_more_queries(client: FlaskClient, world: World, 
 
 
 def _queries(client: FlaskClient, app: Flask, address: str) -> int:
+    """The least of three times: what is asked once in a while (the banners) falls into one."""
+    return min(_queries_once(client, app, address) for _ in range(3))
+
+
+def _queries_once(client: FlaskClient, app: Flask, address: str) -> int:
     seen: list[str] = []
 
     def note(*arguments: Any) -> None:
