@@ -41,12 +41,12 @@ def test_the_list_asks_as_many_questions_for_many_as_for_few(an: FlaskClient, wo
         event.remove(db.engine, "before_cursor_execute", note)
         return len(asked)
 
-    questions()
-    few = questions()
+    # The least of three times: what is asked once in a while (the banners) falls into one.
+    few = min(questions() for _ in range(3))
     for number in range(40):
         add_person(f"X{number}", f"Người Thứ{'a' * number}", world.units["cell-1"])
     db.session.commit()
-    assert questions() == few
+    assert min(questions() for _ in range(3)) == few
     assert few < 25
 
 
