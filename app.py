@@ -69,7 +69,7 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.identity.init_app(app)
     web.monitoring.init_app(app)
     web.routes.init_app(app, csrf)
-    app.wsgi_app = web.feed_polls.Polls(app, app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = web.feed_polls.Polls(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask documents it so
     cli.init_app(app)
     if not app.testing:
         _spare_the_collector()
@@ -194,8 +194,8 @@ def _connect(app: Flask) -> None:
     )
     csrf.init_app(app)
     babel.init_app(app, locale_selector=_language)
-    app.wsgi_app = web.attendance_taps.Taps(app, app.wsgi_app)  # type: ignore[method-assign]
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    app.wsgi_app = web.attendance_taps.Taps(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask documents it so
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask documents it so
 
 
 def _language() -> str:

@@ -49,7 +49,7 @@ def main() -> None:
         try:
             made = new_register(running, members=450)
             browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-            page = browser.new_context(base_url=running.url, viewport=PHONE).new_page()  # type: ignore[arg-type]
+            page = browser.new_context(base_url=running.url, viewport=PHONE).new_page()  # type: ignore[arg-type]  # a plain dict of two sizes
             open_register(page, made)
             address = f"/attendance/{made['id']}"
             page.locator(".register[data-kept]").wait_for()

@@ -17,7 +17,7 @@ BROKEN_ZIP = (
     struct.error,
     EOFError,
     ValueError,
-    NotImplementedError,
+    NotImplementedError,  # raised by zipfile for a compression it does not know
 )
 """What the reading of a damaged package raises."""
 

@@ -208,7 +208,7 @@ def _properties(text: str) -> tuple[list[_Line], list[_Line]]:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    lines: list[Contentline] = Contentlines.from_ical(text)  # type: ignore[no-untyped-call]
+    lines: list[Contentline] = Contentlines.from_ical(text)  # type: ignore[no-untyped-call]  # icalendar types it not
     for line in filter(None, lines[:_LINES]):
         try:
             name, parameters, value = line.parts()
@@ -237,7 +237,7 @@ def _moment(found: tuple[Parameters, str] | None) -> datetime | None:
         return None
     parameters, text = found[0], found[1].strip()
     try:
-        naive = datetime.strptime(text.removesuffix("Z")[:15], "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        naive = datetime.strptime(text.removesuffix("Z")[:15], "%Y%m%dT%H%M%S")  # noqa: DTZ007  # made aware below
     except ValueError:
         return None
     if not 1970 <= naive.year <= 2200:

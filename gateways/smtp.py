@@ -170,7 +170,7 @@ class SmtpTransport:
 def _open(connection: smtplib.SMTP, settings: SmtpSettings) -> None:
     connection.connect(settings.host, settings.port)
     # smtplib leaves the name that the certificate is checked against to its constructor.
-    connection._host = settings.host  # type: ignore[attr-defined]
+    connection._host = settings.host  # type: ignore[attr-defined]  # its own for starttls
     connection.ehlo_or_helo_if_needed()
     if settings.starttls:
         connection.starttls(context=ssl.create_default_context())

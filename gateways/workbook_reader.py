@@ -49,7 +49,7 @@ UNREADABLE = (
     zlib.error,
     expat.ExpatError,
     SyntaxError,
-    NotImplementedError,
+    NotImplementedError,  # raised by zipfile for a compression it does not know
     OSError,
     LookupError,
     ValueError,

@@ -174,7 +174,7 @@ class Clock:
         while not self.stopping.is_set():
             sent: list[sending.Sent] = []
             if not (self.is_held or self._must_pause()):
-                self._guarded("send", lambda sent=sent: sent.append(self._batch(transport)))  # type: ignore[misc]
+                self._guarded("send", lambda sent=sent: sent.append(self._batch(transport)))  # type: ignore[misc]  # a default binds the loop variable
             if not sent or not (sent[0].sent or sent[0].dropped):
                 self.stopping.wait(SEND_SECONDS)
         transport.close()

@@ -128,6 +128,16 @@ def _within(page: int, total: int) -> tuple[int, int]:
     return min(max(1, page), pages), pages
 
 
+def _one_page(
+    session: Session, query: Select[Row], order: tuple[Any, ...], page: int
+) -> tuple[Sequence[Row], int, int, int]:
+    """The rows of one page, how many there are in all, which page it is, and of how many."""
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    page, pages = _within(page, total)
+    shown = query.order_by(*order).limit(PAGE).offset((page - 1) * PAGE)
+    return session.scalars(shown).all(), total, page, pages
+
+
 def _of_state(counts: Progress, state: str) -> int:
     return {
         "overdue": counts.overdue,
@@ -289,13 +299,8 @@ def histories(*, page: int, today: date, by: Actor) -> Page[HistoryLine]:
     """The history projects within scope, those in progress first, one page of them."""
     session = reading()
     query = select(HistoryProject).where(within_scope(by, HistoryProject.unit_id, today))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    page, pages = _within(page, total)
-    rows = session.scalars(
-        query.order_by(HistoryProject.state, HistoryProject.started_on.desc(), HistoryProject.id)
-        .limit(PAGE)
-        .offset((page - 1) * PAGE)
-    ).all()
+    order = (HistoryProject.state, HistoryProject.started_on.desc(), HistoryProject.id)
+    rows, *place = _one_page(session, query, order, page)
     names = unit_names_on(session, [row.unit_id for row in rows], today)
     steps = _steps_done(session, [row.id for row in rows], today)
     lines = [
@@ -310,7 +315,7 @@ def histories(*, page: int, today: date, by: Actor) -> Page[HistoryLine]:
         )
         for row in rows
     ]
-    return Page(lines, total, page, pages)
+    return Page(lines, *place)
 
 
 def _steps_done(session: Session, project_ids: list[int], today: date) -> dict[int, Progress]:
@@ -337,13 +342,8 @@ def commendations(*, page: int, today: date, by: Actor) -> Page[CommendationLine
     """The commendations within scope, newest first, one page of them."""
     session = reading()
     query = select(Commendation).where(within_scope(by, Commendation.unit_id, today))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    page, pages = _within(page, total)
-    rows = session.scalars(
-        query.order_by(Commendation.decided_on.desc(), Commendation.id.desc())
-        .limit(PAGE)
-        .offset((page - 1) * PAGE)
-    ).all()
+    order = (Commendation.decided_on.desc(), Commendation.id.desc())
+    rows, *place = _one_page(session, query, order, page)
     names = unit_names_on(session, [row.unit_id for row in rows if row.unit_id], today)
     lines = [
         CommendationLine(
@@ -358,7 +358,7 @@ def commendations(*, page: int, today: date, by: Actor) -> Page[CommendationLine
         )
         for row in rows
     ]
-    return Page(lines, total, page, pages)
+    return Page(lines, *place)
 
 
 def commendation_plan(commendation_id: int, *, now: datetime, by: Actor) -> CommendationPlan:

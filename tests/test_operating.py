@@ -33,7 +33,7 @@ def units() -> dict[str, configparser.ConfigParser]:
     for block in blocks("ini"):
         if "[Service]" in block:
             unit = configparser.ConfigParser(interpolation=None, strict=False)
-            unit.optionxform = str  # type: ignore[assignment,method-assign]
+            unit.optionxform = str  # type: ignore[assignment,method-assign]  # configparser documents it so
             unit.read_string(block)
             found[unit["Unit"]["Description"].rpartition(": ")[2]] = unit
     return found

@@ -74,7 +74,7 @@ def run_clock(first: datetime, report: Path, naive: bool) -> None:
                 )
         os.write(noted, b"s")
 
-    probe = Slotted("probe", EverySecond(first), work)  # type: ignore[arg-type]
+    probe = Slotted("probe", EverySecond(first), work)  # type: ignore[arg-type]  # a timetable faster than any real one
     Clock(app, jobs=(), slotted=(probe,), senders=1, tick_seconds=0.5).run()
 
 

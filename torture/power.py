@@ -59,17 +59,17 @@ class RecordingFile(apsw.VFSFile):
         self.name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         super().__init__("", name, flags)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # the names apsw calls
         """Write, and remember."""
         super().xWrite(data, offset)
         self.recorder.note("write", self.name, offset, data)
 
-    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802  # the names apsw calls
         """Cut to a length, and remember."""
         super().xTruncate(newsize)
         self.recorder.note("truncate", self.name, newsize)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802  # the names apsw calls
         """Sync, and remember."""
         super().xSync(flags)
         self.recorder.note("sync", self.name)
@@ -82,11 +82,11 @@ class RecordingFiles(apsw.VFS):
         self.recorder = recorder
         super().__init__("recording", "")
 
-    def xOpen(self, name: Any, flags: list[int]) -> RecordingFile:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> RecordingFile:  # noqa: N802  # the names apsw calls
         """Open a file that is recorded."""
         return RecordingFile(self.recorder, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # the names apsw calls
         """Delete, and remember."""
         super().xDelete(filename, syncdir)
         self.recorder.note("delete", filename)

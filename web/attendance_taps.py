@@ -10,14 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
 from time import perf_counter
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.datastructures import Headers
-from werkzeug.sansio.utils import host_is_trusted
 
 from rules.permissions import Actor
 from rules.text import clean
@@ -25,7 +24,7 @@ from services import attendance
 from services.meeting_links import actor_of_link
 from services.transaction import one_connection
 from web.attendance import FAILED, TOKEN_LENGTH, device_of, json_door, verdicts_json
-from web.entrance import OWN
+from web.entrance import OWN, trust_of_hosts
 from web.fields import LARGEST_ID
 from web.headers import protective_headers
 from web.identity import act_as, now
@@ -40,11 +39,8 @@ class Taps:
     """The application with its quick way in for marks before it, as WSGI."""
 
     def __init__(self, app: Flask, inner: WSGIApplication) -> None:
-        hosts = app.config["TRUSTED_HOSTS"]
         self._app, self._inner = app, inner
-        self._trusts: Callable[[str], bool] = lru_cache(maxsize=64)(
-            lambda host: host_is_trusted(host, hosts)
-        )
+        self._trusts = trust_of_hosts(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         meeting_id = self._asked(environ)

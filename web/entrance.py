@@ -1,12 +1,21 @@
 """What is turned away before anything else looks at it: forms without end, writes of other sites."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, request
 from flask_wtf.csrf import CSRFError
+from werkzeug.sansio.utils import host_is_trusted
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 OWN = ("same-origin", "none")
+
+
+def trust_of_hosts(app: Flask) -> Callable[[str], bool]:
+    """Whether a Host is one that the program answers to, for answers given before Flask's own look."""
+    hosts = app.config["TRUSTED_HOSTS"]
+    return lru_cache(maxsize=64)(lambda host: host_is_trusted(host, hosts))
 
 
 MOST_FIELDS = 20_000

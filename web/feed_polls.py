@@ -7,7 +7,7 @@ answered by the page itself (`web/feeds.py`), with the same headers.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from time import perf_counter
@@ -16,11 +16,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.datastructures import Accept, Headers
 from werkzeug.http import http_date, parse_accept_header, parse_etags, quote_etag
-from werkzeug.sansio.utils import host_is_trusted
 
 from rules.calendar import takes_packed
 from services import feeds
 from services.transaction import DATABASE_FAILURES
+from web.entrance import trust_of_hosts
 from web.headers import protective_headers
 from web.identity import now
 from web.monitoring import note_answer
@@ -68,11 +68,8 @@ class Polls:
     """The application with its quick answer before it, as WSGI."""
 
     def __init__(self, app: Flask, inner: WSGIApplication) -> None:
-        hosts = app.config["TRUSTED_HOSTS"]
         self._app, self._inner = app, inner
-        self._trusts: Callable[[str], bool] = lru_cache(maxsize=64)(
-            lambda host: host_is_trusted(host, hosts)
-        )
+        self._trusts = trust_of_hosts(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = self._asked(environ)

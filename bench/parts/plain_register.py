@@ -70,8 +70,8 @@ def create_app() -> Flask:
     page of them, a row for each."""
     app = Flask(__name__)
     rows_page = app.jinja_env.from_string(PAGE)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # set on the default provider
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # set on the default provider
 
     @app.before_request
     def check() -> tuple[Response, int] | None:

@@ -79,7 +79,7 @@ def _meetings() -> list[int]:
 
 def _values() -> dict[str, list[object]]:
     def some(column: object, *where: object) -> list[object]:
-        query = select(column).where(*where).limit(3)  # type: ignore[call-overload]
+        query = select(column).where(*where).limit(3)  # type: ignore[call-overload]  # columns by name
         return list(db.session.scalars(query))
 
     cells = some(Unit.code, Unit.tree == "party", Unit.parent_id.is_not(None))

@@ -68,7 +68,7 @@ def _said(command: list[str], content: bytes, folder: Path) -> str:
 
 
 def _told(events: list[dict[str, object]]) -> list[Told]:
-    return sorted(Told(**one) for one in events)  # type: ignore[arg-type]
+    return sorted(Told(**one) for one in events)  # type: ignore[arg-type]  # read from JSON
 
 
 MORE_READERS: tuple[Reader, ...] = (by_ruby_icalendar, by_sabre, by_kcalendarcore)

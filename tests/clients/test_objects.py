@@ -68,7 +68,7 @@ def test_a_feed_of_any_size_is_the_same_meetings_in_every_program(
 
 def revised(before: MeetingFacts, **values: object) -> MeetingFacts:
     """The facts after an edit, with SEQUENCE and LAST-MODIFIED as the rules give them."""
-    after = replace(before, **values)  # type: ignore[arg-type]
+    after = replace(before, **values)  # type: ignore[arg-type]  # any field of it
     change = change_between(before, after)
     if change is Change.NONE:
         return before

@@ -194,7 +194,7 @@ def test_bars_leave_room_for_title_and_legend_however_few_they_are(count: int) -
     chart = bars(*(("A", 1, 0, 2) for _ in range(count)))
     layout = fromstring(chart_parts(chart)[0]).find(f".//{C}plotArea/{C}layout/{C}manualLayout")
     assert layout is not None
-    top, share = (float(layout.find(f"{C}{side}").get("val")) for side in ("y", "h"))  # type: ignore[union-attr, arg-type]
+    top, share = (float(layout.find(f"{C}{side}").get("val")) for side in ("y", "h"))  # type: ignore[union-attr, arg-type]  # None would fail here
     high = height_of(chart)
     assert top * high >= 12
     assert (1 - top - share) * high >= 20

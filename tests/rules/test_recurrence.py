@@ -103,7 +103,7 @@ def test_a_year_turns() -> None:
 )
 def test_a_rule_that_cannot_be_meant_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Refusal):
-        recurring_days(replace(THURSDAYS, **wrong))  # type: ignore[arg-type]
+        recurring_days(replace(THURSDAYS, **wrong))  # type: ignore[arg-type]  # any field of it
 
 
 def test_more_than_two_hundred_meetings_at_once_are_refused() -> None:

@@ -132,7 +132,7 @@ def test_random_merges_and_splits_count_everybody_once_and_lose_nobody(
         elif what == "study":
             history.study(everybody[first % len(everybody)])
         else:
-            history.split(first, what == "part", lambda p, salt=second: (p * 7 + salt) % 3 > 0)  # type: ignore[misc]
+            history.split(first, what == "part", lambda p, salt=second: (p * 7 + salt) % 3 > 0)  # type: ignore[misc]  # a default binds the loop variable
     rows, until = by_predecessor(history.rows), history.day
     today = {p: unit for unit, people in history.members.items() for p in people}
     for person, unit, on in history.facts:

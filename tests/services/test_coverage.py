@@ -202,7 +202,7 @@ def test_the_roll_can_be_checked_and_repaired_from_the_ledger(city, db):
 def test_the_figures_cost_the_same_queries_however_many_people(city, db):
     code = plans.opened(city)
     statements = []
-    listen = lambda *args: statements.append(args[2])  # noqa: E731
+    listen = lambda *args: statements.append(args[2])  # noqa: E731  # removed again by its name
     event.listen(db.engine, "before_cursor_execute", listen)
     figures(code)
     event.remove(db.engine, "before_cursor_execute", listen)

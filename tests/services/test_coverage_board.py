@@ -100,7 +100,7 @@ def test_seats_of_other_wards_are_not_promised_to_mine(city):
 def test_the_boards_queries_do_not_grow_with_meetings(city, db):
     code = plans.opened(city)
     statements = []
-    listen = lambda *args: statements.append(args[2])  # noqa: E731
+    listen = lambda *args: statements.append(args[2])  # noqa: E731  # removed again by its name
 
     def queries():
         statements.clear()

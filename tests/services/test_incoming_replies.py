@@ -70,7 +70,7 @@ def meeting(world: World) -> Meeting:
 
 
 def facts(meeting: Meeting, **values: object) -> Facts:
-    return replace(Facts(uid=meeting.uid, stamp=ANSWERED), **values)  # type: ignore[arg-type]
+    return replace(Facts(uid=meeting.uid, stamp=ANSWERED), **values)  # type: ignore[arg-type]  # any field of it
 
 
 def take(*mails: bytes, at: datetime = TAKEN) -> list[tuple[str, str]]:

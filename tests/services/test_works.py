@@ -215,7 +215,7 @@ def test_what_is_overdue_stands_first_then_what_is_due_next_then_what_was_done_l
     waiting = [line for line in lines if line.done_on is None]
     assert lines[: len(waiting)] == sorted(waiting, key=lambda line: line.due_on)
     done = [line.done_on for line in lines[len(waiting) :]]
-    assert done == sorted(done, reverse=True)  # type: ignore[type-var]
+    assert done == sorted(done, reverse=True)  # type: ignore[type-var]  # all of them are done
 
 
 def test_the_databases_counts_are_those_of_the_rule(city: world.World) -> None:

@@ -8,7 +8,7 @@ from models import Campaign, HouseholdTally, RollCorrection, RollEntry
 from tests import world
 from tests.services import campaign_plans as plans
 
-TODAY = date.today()  # noqa: DTZ011
+TODAY = date.today()  # noqa: DTZ011  # the machine runs by local days
 SOON = {
     "opens_on": TODAY - timedelta(days=20),
     "cutoff_on": TODAY - timedelta(days=20),

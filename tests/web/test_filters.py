@@ -49,7 +49,7 @@ def test_a_percentage_in_english_has_a_point() -> None:
 
 def test_a_float_is_refused_as_a_percentage() -> None:
     with pytest.raises(TypeError):
-        filters.percent_text(94.96)  # type: ignore[arg-type]
+        filters.percent_text(94.96)  # type: ignore[arg-type]  # a wrong type is tried
 
 
 def test_times_are_shown_on_the_clocks_of_viet_nam() -> None:

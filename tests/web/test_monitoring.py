@@ -29,7 +29,7 @@ def figures(answer: object) -> dict[str, float]:
     """The samples of an answer, read by the library's own reader of the format."""
     return {
         sample.name + "".join(sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(answer.get_data(as_text=True))  # type: ignore[attr-defined]
+        for family in text_string_to_metric_families(answer.get_data(as_text=True))  # type: ignore[attr-defined]  # prometheus_client has no types here
         for sample in family.samples
     }
 
