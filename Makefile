@@ -47,7 +47,7 @@ torture-quick: ## kills, crashes and lying servers, a short run of each (under 8
 	@$(BIN)/python -m torture suite quick --lanes 3
 
 torture: ## the same at length (under 45 minutes); docs/reliability.md holds its figures
-	@$(BIN)/python -m torture suite full --lanes 2
+	@$(BIN)/python -m torture suite full --lanes 3
 
 fuzz: ## a hundred thousand mutated mails and as many calendar files; the usual run tries some thousand
 	@MUTATIONS=100000 $(BIN)/pytest --quiet -k mutated --durations 4 tests/gateways/test_replies.py \
