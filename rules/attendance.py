@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from rules.refusals import N_, Malformed, NotAllowed, Refusal
 from rules.text import clean
@@ -42,8 +43,7 @@ _STATUSES = {one.value: one for one in Status}
 ATTENDING = frozenset({Status.PRESENT, Status.LATE, Status.LEFT_EARLY})
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """One fact of the ledger; `subject` is "m:<id>", "h:<id>" or "w:<uuid>" for a walk-in.
 
     `tapped_at` is what the device's clock said and never changes, so that a replay can be
@@ -85,8 +85,7 @@ class Mark:
         )
 
 
-@dataclass(frozen=True)
-class MarkCandidate:
+class MarkCandidate(NamedTuple):
     """A well-formed mark as a phone sent it, before the server has judged it."""
 
     id: str
@@ -104,18 +103,18 @@ class MarkCandidate:
         """The mark this becomes on the server at `now`."""
         corrected = self.tapped_at + (now - self.sent_at) if self.sent_at else None
         return Mark(
-            id=self.id,
-            subject=self.subject,
-            status=self.status,
-            tapped_at=self.tapped_at,
-            received_at=now,
-            marker=marker,
-            device=device,
-            source=source,
-            annuls=self.annuls,
-            name=self.name,
-            unit=self.unit,
-            corrected_at=corrected,
+            self.id,
+            self.subject,
+            self.status,
+            self.tapped_at,
+            now,
+            marker,
+            device,
+            source,
+            self.annuls,
+            self.name,
+            self.unit,
+            corrected,
         )
 
 
@@ -144,8 +143,7 @@ class MeetingWindow:
         return self.starts_at - timedelta(minutes=self.early_minutes)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`kind` is stored, known, flagged (stored, for somebody to look at) or refused.
 
     `flag` says why a flagged mark is doubtful: after_lock, clock or late.
@@ -252,7 +250,7 @@ def verdict(
     )
     if refusal:
         return _refused(refusal)
-    return _doubt(mark, meeting) or Verdict("stored")
+    return _doubt(mark, meeting) or _STORED
 
 
 def parse_marks(body: object) -> list[MarkCandidate | BadMark]:
@@ -407,6 +405,9 @@ def deciding_mark(marks: Iterable[Mark]) -> Mark | None:
     return max(standing, key=lambda mark: (mark.counted_at, mark.id))
 
 
+_STORED = Verdict("stored")
+
+
 def _refused(reason: Refusal) -> Verdict:
     return Verdict("refused", reason)
 
@@ -510,7 +511,7 @@ def _parse_mark(item: object, sent_at: datetime | None) -> MarkCandidate | BadMa
     try:
         if not isinstance(item, dict) or mark_id is None:
             raise Refusal(N_("Lượt điểm danh thiếu mã hoặc mã không đúng. Hãy điểm danh lại."))
-        if _CLAIMS.intersection(item):
+        if not _CLAIMS.isdisjoint(item):
             raise Refusal(
                 N_(
                     "Lượt điểm danh không được tự khai ai ghi hay ghi lúc nào ở máy chủ. "

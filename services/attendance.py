@@ -78,8 +78,8 @@ _COUNT = Prepared(
     )
 )
 _DELETE_LINES = Listed(
-    lambda subjects: delete(_LINE).where(
-        _LINE.c.meeting_id == bindparam("meeting"), _LINE.c.subject.in_(subjects)
+    lambda among: delete(_LINE).where(
+        _LINE.c.meeting_id == bindparam("meeting"), among(_LINE.c.subject)
     )
 )
 
@@ -315,7 +315,6 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
     if not found.is_kept:
         return found
     batch.known[fact.id] = fact
-    batch.ledger[fact.subject].append(fact)
     if fact.subject not in batch.roll:
         batch.roll[fact.subject] = UnitOfDay(None, walk_in_id=fact.subject[2:])
         batch.new_walk_ins[fact.subject] = fact
@@ -324,7 +323,9 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
     elif fact.subject in batch.unnamed and fact.name:
         batch.named_now[fact.subject] = fact
         batch.unnamed.discard(fact.subject)
-    if found.flag in (None, "clock") and is_contradicted(batch.ledger[fact.subject]):
+    marks = batch.ledger[fact.subject]
+    marks.append(fact)
+    if found.flag in (None, "clock") and len(marks) > 1 and is_contradicted(marks):
         reason = N_("Hai máy ghi khác nhau; lượt sau được hiện, cả hai được giữ. Hãy xem lại.")
         found = Verdict("flagged", Refusal(reason), "conflict")
     batch.kept.append((fact, found.flag))

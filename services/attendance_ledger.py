@@ -21,10 +21,10 @@ _FACT_NAMES = ("id", "meeting_id", "subject", "status", "annuls_id", "tapped_at"
 _FACT = select(*(MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device")))
 AT_MEETING = MARK.c.meeting_id == bindparam("meeting")
 _FACTS = Prepared(lambda _: _FACT.where(AT_MEETING))
-_FACTS_OF = Listed(lambda subjects: _FACT.where(AT_MEETING, MARK.c.subject.in_(subjects)))
-_FACTS_BY_ID = Listed(lambda ids: _FACT.where(MARK.c.id.in_(ids)))
+_FACTS_OF = Listed(lambda among: _FACT.where(AT_MEETING, among(MARK.c.subject)))
+_FACTS_BY_ID = Listed(lambda among: _FACT.where(among(MARK.c.id)))
 _STAMP = select(MARK.c.id, *(MARK.c[name] for name in _STAMP_NAMES))
-_STAMPS_BY_ID = Listed(lambda ids: _STAMP.where(MARK.c.id.in_(ids)))
+_STAMPS_BY_ID = Listed(lambda among: _STAMP.where(among(MARK.c.id)))
 
 
 def _fact(row: tuple[Any, ...], meeting_id: int) -> Fact:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, inspect, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from models import (
     Campaign,
     Enrolment,
     Exemption,
+    HeadCount,
     Household,
     HouseholdResidence,
     Invitation,
@@ -25,6 +26,7 @@ from models import (
 )
 from rules.days import local_day
 from services.access import subtree
+from services.attendance_ledger import AT_MEETING, MARK
 from services.prepared import Listed, Prepared
 from services.units import natural_key, unit_names_on
 
@@ -34,30 +36,20 @@ CHUNK = 500
 
 _INVITATION = inspect(Invitation).local_table
 _INVITED = Listed(
-    lambda people: select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
+    lambda among: select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
         _INVITATION.c.meeting_id == bindparam("meeting"),
         _INVITATION.c.removed_at.is_(None),
-        _INVITATION.c.person_id.in_(people),
+        among(_INVITATION.c.person_id),
     )
 )
 _PERSON = inspect(Person).local_table
 _NAMED = (_PERSON.c.sort_key, _PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth_year)
-_NAMED_BY_ID = Listed(lambda people: select(*_NAMED).where(_PERSON.c.id.in_(people)))
+_NAMED_BY_ID = Listed(lambda among: select(*_NAMED).where(among(_PERSON.c.id)))
 _INVITED_NAMED = Prepared(
     lambda _: (
         select(*_NAMED, _INVITATION.c.unit_id)
         .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
         .where(_INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.removed_at.is_(None))
-    )
-)
-_BROUGHT = Prepared(
-    lambda _: (
-        select(_INVITATION.c.id)
-        .where(
-            _INVITATION.c.meeting_id == bindparam("meeting"),
-            and_(*(_INVITATION.c.source != one for one in BY_HAND)),
-        )
-        .limit(1)
     )
 )
 _LINE = inspect(RegisterLine).local_table
@@ -67,19 +59,25 @@ _MARKED = Prepared(
         _LINE.c.meeting_id == bindparam("meeting")
     )
 )
-_RESIDENTIAL = Prepared(
-    lambda _: (
-        select(MeetingUnit.unit_id)
-        .join(Unit, Unit.id == MeetingUnit.unit_id)
-        .where(MeetingUnit.meeting_id == bindparam("meeting"), Unit.tree == "residential")
-    )
+_GROUPS = (
+    select(MeetingUnit.unit_id)
+    .join(Unit, Unit.id == MeetingUnit.unit_id)
+    .where(MeetingUnit.meeting_id == bindparam("meeting"), Unit.tree == "residential")
 )
-_WALK_INS = Prepared(
-    lambda _: (
-        select(WalkIn.id, WalkIn.name, WalkIn.unit_text)
-        .where(WalkIn.meeting_id == bindparam("meeting"))
-        .order_by(WalkIn.created_at, WalkIn.id)
-    )
+_RESIDENTIAL = Prepared(lambda _: _GROUPS)
+_OF_WALK_INS = select(WalkIn.id, WalkIn.name, WalkIn.unit_text).where(
+    WalkIn.meeting_id == bindparam("meeting")
+)
+_WALK_INS = Prepared(lambda _: _OF_WALK_INS.order_by(WalkIn.created_at, WalkIn.id))
+_FROM_UNITS = select(_INVITATION.c.id).where(
+    _INVITATION.c.meeting_id == bindparam("meeting"),
+    and_(*(_INVITATION.c.source != one for one in BY_HAND)),
+)
+# Marked twice or more often, by the index alone: at most registers, nobody.
+_TWICE = select(MARK.c.subject).where(AT_MEETING).group_by(MARK.c.subject).having(func.count() > 1)
+_HEADS = select(HeadCount.id).where(HeadCount.meeting_id == bindparam("meeting"))
+_THERE_IS = Prepared(
+    lambda _: select(*(exists(one) for one in (_FROM_UNITS, _GROUPS, _OF_WALK_INS, _TWICE, _HEADS)))
 )
 
 
@@ -93,6 +91,16 @@ class Line(NamedTuple):
     unit: str = ""
 
 
+class ThereIs(NamedTuple):
+    """Which of the rarer things a meeting has, asked at once, so that the rest need not be."""
+
+    invited_from_units: bool
+    groups: bool
+    walk_ins: bool
+    marked_twice: bool
+    heads: bool
+
+
 class UnitOfDay(NamedTuple):
     """Where a subject belonged on the meeting's day; walk-ins belong nowhere."""
 
@@ -100,6 +108,11 @@ class UnitOfDay(NamedTuple):
     person_id: int | None = None
     household_id: int | None = None
     walk_in_id: str | None = None
+
+
+def there_is(session: Session, meeting_id: int) -> ThereIs:
+    """What has to be looked for beside the meeting's invitations and marks."""
+    return ThereIs(*_THERE_IS.rows(session, meeting=meeting_id)[0])
 
 
 def ids_of(subjects: Iterable[str], kind: str) -> list[int]:
@@ -117,15 +130,19 @@ def expected_among(
 ) -> dict[str, UnitOfDay]:
     """Those of the named people and households who are on the meeting's register."""
     found: dict[str, UnitOfDay] = {}
-    for chunk in _chunks(ids_of(subjects, "m")):
-        invited = _INVITED.rows(session, chunk, meeting=meeting.id)
-        found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in invited}
-        others = [one for one in chunk if f"m:{one}" not in found]
-        brought = _brought(session, meeting, others) if others else None
+    people, households = ids_of(subjects, "m"), ids_of(subjects, "h")
+    for person, unit in _INVITED.rows(session, people, meeting=meeting.id):
+        found[f"m:{person}"] = UnitOfDay(unit, person)
+    others = [one for one in people if f"m:{one}" not in found]
+    if not others and not households:
+        return found
+    has = there_is(session, meeting.id)
+    for chunk in _chunks(others):
+        brought = _brought(session, meeting, chunk, has)
         rows = session.execute(brought) if brought is not None else ()
-        found |= {f"m:{row[0]}": UnitOfDay(row[1], person_id=row[0]) for row in rows}
-    for chunk in _chunks(ids_of(subjects, "h")):
-        statement = _households(session, meeting, chunk)
+        found |= {f"m:{person}": UnitOfDay(unit, person) for person, unit in rows}
+    for chunk in _chunks(households):
+        statement = _households(session, meeting, chunk, has)
         rows = session.execute(statement) if statement is not None else ()
         for household, unit in rows:
             found[f"h:{household}"] = UnitOfDay(unit, household_id=household)
@@ -152,16 +169,20 @@ def marked_lines(session: Session, meeting_id: int) -> Sequence[tuple[Any, ...]]
 
 
 def lines_of(
-    session: Session, meeting: Meeting, marked: Sequence[tuple[Any, ...]] | None = None
+    session: Session,
+    meeting: Meeting,
+    marked: Sequence[tuple[Any, ...]] | None = None,
+    has: ThereIs | None = None,
 ) -> tuple[list[Line], dict[int, str]]:
     """The whole register in its order (unit, then given name), and the names of its units.
 
     Whoever was marked stays on it, even when the list has changed since; walk-ins come last.
-    `marked` is what `marked_lines` gave, when the caller has it already.
+    `marked` and `has` are what `marked_lines` and `there_is` gave, when the caller has it already.
     """
     marked = marked_lines(session, meeting.id) if marked is None else marked
-    people = _named_people(session, meeting, _stamped(marked, "person_id"))
-    households = _household_lines(session, meeting, _stamped(marked, "household_id"))
+    has = there_is(session, meeting.id) if has is None else has
+    people = _named_people(session, meeting, _stamped(marked, "person_id"), has)
+    households = _household_lines(session, meeting, _stamped(marked, "household_id"), has)
     units = {unit for *_, unit in people} | {line.group for line in households}
     names = unit_names_on(session, {unit for unit in units if unit}, local_day(meeting.starts_at))
     by_name = sorted(names, key=lambda unit: natural_key(names[unit]))
@@ -178,7 +199,7 @@ def lines_of(
     if households:
         lines += households
         lines.sort(key=lambda line: order.get(line.group or 0, last))
-    return [*lines, *_walk_in_lines(session, meeting)], names
+    return [*lines, *(_walk_in_lines(session, meeting) if has.walk_ins else ())], names
 
 
 def residential_units(session: Session, meeting: Meeting) -> list[int]:
@@ -194,12 +215,13 @@ def _holds(table: Any, day: date) -> ColumnElement[bool]:
     return and_(table.valid_from <= day, or_(table.valid_to.is_(None), table.valid_to > day))
 
 
-def _brought(session: Session, meeting: Meeting, only: list[int] | None) -> Any:
+def _brought(session: Session, meeting: Meeting, only: list[int] | None, has: ThereIs) -> Any:
     """The people expected besides the invited, as (person, unit of that day): enrolled, or of the
     units; None when there can be none."""
     if meeting.course_id is not None:
         return _only(_learners(meeting), Enrolment.person_id, only)
-    if _brings_members(session, meeting):
+    if not (meeting.is_makeup or meeting.counting == "heads" or has.invited_from_units):
+        # Nobody has been invited from the units yet: their members stand in.
         return _only(_members(session, meeting), Membership.person_id, only)
     return None
 
@@ -218,13 +240,6 @@ def _learners(meeting: Meeting) -> Any:
         ),
         Enrolment.person_id.not_in(invited),
     )
-
-
-def _brings_members(session: Session, meeting: Meeting) -> bool:
-    """Whether the units' members stand in, because nobody has been invited from them yet."""
-    if meeting.is_makeup or meeting.counting == "heads":
-        return False
-    return not _BROUGHT.rows(session, meeting=meeting.id)
 
 
 def _members(session: Session, meeting: Meeting) -> Any:
@@ -248,11 +263,11 @@ def _members(session: Session, meeting: Meeting) -> Any:
     )
 
 
-def _households(session: Session, meeting: Meeting, only: list[int] | None) -> Any:
+def _households(session: Session, meeting: Meeting, only: list[int] | None, has: ThereIs) -> Any:
     """The households expected, as (household, group of that day), or None when none can be."""
-    groups = residential_units(session, meeting)
-    if not groups or meeting.counting == "heads":
+    if not has.groups or meeting.counting == "heads":
         return None
+    groups = residential_units(session, meeting)
     day = local_day(meeting.starts_at)
     below = subtree(set(groups), day)
     campaign = session.get(Campaign, meeting.campaign_id) if meeting.campaign_id else None
@@ -289,10 +304,10 @@ def _pairs(session: Session, statement: Any) -> dict[int, int | None]:
 
 
 def _named_people(
-    session: Session, meeting: Meeting, units: dict[int, int | None]
+    session: Session, meeting: Meeting, units: dict[int, int | None], has: ThereIs
 ) -> list[tuple[str, int, str, int | None, int | None]]:
     """The people of the register: sort key, id, name, year of birth, unit; `units` of those marked."""
-    brought = _brought(session, meeting, None)
+    brought = _brought(session, meeting, None, has)
     if brought is not None:
         units |= _pairs(session, brought)
     found: list[Any] = _INVITED_NAMED.rows(session, meeting=meeting.id)
@@ -313,9 +328,9 @@ def _namesakes(people: Sequence[tuple[Any, ...]]) -> set[str]:
 
 
 def _household_lines(
-    session: Session, meeting: Meeting, units: dict[int, int | None]
+    session: Session, meeting: Meeting, units: dict[int, int | None], has: ThereIs
 ) -> list[Line]:
-    statement = _households(session, meeting, None)
+    statement = _households(session, meeting, None, has)
     if statement is not None:
         units |= _pairs(session, statement)
     found: list[tuple[Any, Line]] = []

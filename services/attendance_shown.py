@@ -19,7 +19,7 @@ from rules.permissions import Actor
 from rules.refusals import N_, NotAllowed
 from services.access import meeting_for
 from services.attendance_ledger import AT_MEETING, MARK, ledger_of
-from services.attendance_roll import Line, lines_of, marked_lines
+from services.attendance_roll import Line, lines_of, marked_lines, there_is
 from services.meeting_links import TAKER
 from services.prepared import Listed, Prepared
 from services.transaction import reading, remembered
@@ -45,7 +45,7 @@ _MARKER = (
     .outerjoin(Account, Account.id == MARK.c.marked_by_id)
     .outerjoin(MeetingLink, MeetingLink.id == MARK.c.link_id)
 )
-_MARKERS = Listed(lambda ids: _MARKER.where(MARK.c.id.in_(ids)))
+_MARKERS = Listed(lambda among: _MARKER.where(among(MARK.c.id)))
 _HEADS: Any = inspect(HeadCount).local_table
 _HEADS_OF = Prepared(
     lambda _: select(
@@ -53,16 +53,6 @@ _HEADS_OF = Prepared(
     ).where(_HEADS.c.meeting_id == bindparam("meeting"))
 )
 _TAKEN_BACK = MARK.alias()
-# Marked twice or more often, by the index alone: at most registers, nobody.
-_TWICE = Prepared(
-    lambda _: (
-        select(MARK.c.subject)
-        .where(AT_MEETING)
-        .group_by(MARK.c.subject)
-        .having(func.count() > 1)
-        .limit(1)
-    )
-)
 _SEVERAL = Prepared(
     lambda _: (
         select(MARK.c.subject)
@@ -147,15 +137,16 @@ def full_register(session: Session, meeting: Meeting, now: datetime) -> dict[str
 
 def _shown(session: Session, meeting: Meeting, now: datetime) -> Shown:
     marked = marked_lines(session, meeting.id)
-    lines, names = lines_of(session, meeting, marked)
+    has = there_is(session, meeting.id)
+    lines, names = lines_of(session, meeting, marked, has)
     standing = {row[0]: (row[1], row[2]) for row in marked}
-    doubtful = _several_standing(session, meeting.id)
+    doubtful = _several_standing(session, meeting.id) if has.marked_twice else {}
     subjects = ",".join(_subject_texts(lines, names, standing, doubtful))
     counts = count_statuses(standing.get(line[0], _UNMARKED)[0] for line in lines).as_json()
     head = _head(meeting, now) | {
         "counts": counts | _head_totals(meeting),
         "groups": [{"id": unit, "name": name} for unit, name in names.items()],
-        "heads": heads_by_label(session, meeting.id),
+        "heads": heads_by_label(session, meeting.id) if has.heads else {},
     }
     return Shown(head, subjects, len(lines))
 
@@ -237,8 +228,6 @@ class _Standing:
 
 def _several_standing(session: Session, meeting_id: int) -> dict[str, _Standing]:
     """The subjects of which several marks stand; those that differ are for somebody to settle."""
-    if not _TWICE.rows(session, meeting=meeting_id):
-        return {}
     subjects = {row[0] for row in _SEVERAL.rows(session, meeting=meeting_id)}
     ledger = ledger_of(session, meeting_id, subjects) if subjects else {}
     standing = {one: standing_marks(marks) for one, marks in ledger.items()}

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    exists,
     func,
     inspect,
     or_,
@@ -62,7 +63,7 @@ from services.campaigns import (
     roll_within_scope,
     units_below,
 )
-from services.prepared import Listed, Prepared
+from services.prepared import Among, Listed, Prepared
 from services.successions import came_from_a_split, came_over, predecessors_of
 from services.transaction import reading, writing
 from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
@@ -84,12 +85,22 @@ _TOPICS = Prepared(
 )
 
 
-def _entries_of(key: str, ids: list[Any], *, lock: bool) -> Select[*tuple[Any, ...]]:
-    """What the roll remembers of these people (or households)."""
+# Study elsewhere that nobody took back.
+_STANDING = select(
+    ExternalCredit.person_id,
+    ExternalCredit.id,
+    ExternalCredit.studied_on,
+    ExternalCredit.is_makeup,
+).where(ExternalCredit.campaign_id == bindparam("campaign"), ExternalCredit.annulled_at.is_(None))
+
+
+def _entries_of(key: str, among: Among, *, lock: bool) -> Select[*tuple[Any, ...]]:
+    """What the roll remembers of these people (or households), and whether they have a credit."""
     subject = _ENTRY.c[key]
+    credited = exists(_STANDING.where(ExternalCredit.person_id == _ENTRY.c.person_id))
     entries = (
-        select(_ENTRY.c.id, subject, _ENTRY.c.covered_on, _ENTRY.c.covered_round)
-        .where(_ENTRY.c.campaign_id == bindparam("campaign"), subject.in_(ids))
+        select(_ENTRY.c.id, subject, _ENTRY.c.covered_on, _ENTRY.c.covered_round, credited)
+        .where(_ENTRY.c.campaign_id == bindparam("campaign"), among(subject))
         .order_by(_ENTRY.c.id)
     )
     return entries.with_for_update() if lock else entries
@@ -97,18 +108,7 @@ def _entries_of(key: str, ids: list[Any], *, lock: bool) -> Select[*tuple[Any, .
 
 _ENTRIES = {key: Listed(partial(_entries_of, key, lock=False)) for key in _KEYS}
 _LOCKED = {key: Listed(partial(_entries_of, key, lock=True)) for key in _KEYS}
-_CREDITS = Listed(
-    lambda ids: select(
-        ExternalCredit.person_id,
-        ExternalCredit.id,
-        ExternalCredit.studied_on,
-        ExternalCredit.is_makeup,
-    ).where(
-        ExternalCredit.campaign_id == bindparam("campaign"),
-        ExternalCredit.person_id.in_(ids),
-        ExternalCredit.annulled_at.is_(None),
-    )
-)
+_CREDITS = Listed(lambda among: _STANDING.where(among(ExternalCredit.person_id)))
 _COVER = Prepared(
     lambda _: (
         update(_ENTRY)
@@ -118,7 +118,7 @@ _COVER = Prepared(
 )
 
 
-def _sittings_of(key: str, ids: list[Any]) -> Select[*tuple[Any, ...]]:
+def _sittings_of(key: str, among: Among) -> Select[*tuple[Any, ...]]:
     """Every sitting of a campaign that these people (or households) attended.
 
     `campaign_id + 0` keeps SQLite from starting at the campaign's meetings: the few subjects'
@@ -130,7 +130,7 @@ def _sittings_of(key: str, ids: list[Any]) -> Select[*tuple[Any, ...]]:
         .select_from(RegisterLine)
         .join(Meeting, Meeting.id == RegisterLine.meeting_id)
         .where(
-            subject.in_(ids),
+            among(subject),
             or_(*(RegisterLine.status == str(one) for one in sorted(ATTENDING))),
             Meeting.campaign_id + 0 == bindparam("campaign"),
             Meeting.counting == "roll",
@@ -512,8 +512,13 @@ def _differences(
     if not entries:
         return []
     attended = _attended(session, campaign_id, column.key, ids)
+    credited = [subject_id for _, subject_id, _, _, is_credited in entries if is_credited]
+    for person_id, credit_id, studied_on, is_makeup in _CREDITS.rows(
+        session, credited, campaign=campaign_id
+    ):
+        attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
     found = []
-    for entry_id, subject_id, covered_on, covered_round in entries:
+    for entry_id, subject_id, covered_on, covered_round, _ in entries:
         completion = completed_on(rule, attended[subject_id])
         ledger: tuple[date | None, str | None] = (None, None)
         if completion is not None:
@@ -527,15 +532,11 @@ def _differences(
 def _attended(
     session: Session, campaign_id: int, key: str, ids: Sequence[int]
 ) -> defaultdict[int | None, list[Attended]]:
-    """Every sitting of the campaign that these people (or households) attended, and their credits."""
+    """Every sitting of the campaign that these people (or households) attended."""
     attended: defaultdict[int | None, list[Attended]] = defaultdict(list)
     sittings = _ATTENDED[key].rows(session, ids, campaign=campaign_id)
     for subject_id, meeting_id, starts_at, topic_id, is_makeup in sittings:
         attended[subject_id].append(Attended(meeting_id, local_day(starts_at), topic_id, is_makeup))
-    if key == "person_id":
-        given = _CREDITS.rows(session, ids, campaign=campaign_id)
-        for person_id, credit_id, studied_on, is_makeup in given:
-            attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
     return attended
 
 

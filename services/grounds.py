@@ -165,8 +165,8 @@ def _first(*, by_person: bool) -> ScalarSelect[Any]:
 
 
 _HELD = Listed(
-    lambda ids: _grounds(
-        and_(_MESSAGE.c.id.in_(ids), _MESSAGE.c.lease_token == bindparam("token"))
+    lambda among: _grounds(
+        and_(among(_MESSAGE.c.id), _MESSAGE.c.lease_token == bindparam("token"))
     ).with_for_update(of=_MESSAGE)
 )
 _ONE = Prepared(lambda _: _grounds(_MESSAGE.c.id == bindparam("message")))

@@ -4,16 +4,18 @@ A look-up through the ORM's session costs five to ten times what SQLite needs to
 still pass through their columns' types both ways, and failures still are SQLAlchemy's own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import Enum, bindparam
+from sqlalchemy import ARRAY, ColumnElement, Enum, any_, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
 SIZES = (1, 8, 64, 512)
 Convert = Callable[[Any], Any]
+Among = Callable[[Any], ColumnElement[bool]]
 
 
 class Connected(Protocol):
@@ -38,7 +40,7 @@ class _Written:
     """A statement in one database's words, with what turns values into the driver's and back."""
 
     sql: str
-    places: tuple[str, ...] | None
+    placed: Callable[[Mapping[str, Any]], Iterable[Any]] | None
     defaults: Mapping[str, Any]
     outward: Mapping[str, Convert]
     outward_at: tuple[tuple[int, Convert], ...]
@@ -46,13 +48,15 @@ class _Written:
 
     def given(self, row: Mapping[str, Any]) -> Any:
         """A row's values as the driver takes them: in their places, or by name."""
-        if self.places is None:
+        if self.placed is None:
             values = {**self.defaults, **row}
             for name, convert in self.outward.items():
                 values[name] = convert(values[name])
             return values
-        defaults = self.defaults
-        placed = [row[name] if name in row else defaults[name] for name in self.places]
+        try:
+            placed = list(self.placed(row))
+        except KeyError:
+            placed = list(self.placed({**self.defaults, **row}))
         for place, convert in self.outward_at:
             placed[place] = convert(placed[place])
         return placed
@@ -76,7 +80,9 @@ class Prepared:
 
     def run(self, session: Connected, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write these rows, or make the change once for each."""
-        wire = wire_of(session)
+        self._change(wire_of(session), rows)
+
+    def _change(self, wire: Wire, rows: Sequence[Mapping[str, Any]]) -> None:
         self._execute(wire, self._for(wire.dialect), rows).close()
 
     def _ask(self, wire: Wire, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -121,27 +127,32 @@ def wire_of(session: Connected) -> Wire:
 
 
 class Listed:
-    """A statement about a list of values, written down for lists of a few lengths.
+    """A statement about a list of values: where the database knows arrays, one for lists of every
+    length; elsewhere one for each of a few lengths, a shorter list filled up with its last value.
 
-    `make` is given the placeholders of the list; a shorter list is filled up with its last value.
+    `make` is given what says of a column that its value is among those listed.
     """
 
-    def __init__(self, make: Callable[[list[Any]], Any]) -> None:
+    def __init__(self, make: Callable[[Among], Any]) -> None:
+        self._of_arrays = Prepared(lambda _: make(_in_array))
         self._by_size = {size: Prepared(_listing(make, size)) for size in SIZES}
 
     def rows(self, session: Connected, values: Sequence[Any], **more: Any) -> list[tuple[Any, ...]]:
         """The answers for all values, in parts when they are many."""
-        found: list[tuple[Any, ...]] = []
-        for statement, listed in self._parts(values):
-            found += statement.rows(session, **listed, **more)
+        wire, found = wire_of(session), []
+        for statement, listed in self._parts(wire, values):
+            found += statement._ask(wire, listed | more)
         return found
 
     def run(self, session: Connected, values: Sequence[Any], **more: Any) -> None:
         """The change for all values."""
-        for statement, listed in self._parts(values):
-            statement.run(session, [listed | more])
+        wire = wire_of(session)
+        for statement, listed in self._parts(wire, values):
+            statement._change(wire, [listed | more])
 
-    def _parts(self, values: Sequence[Any]) -> list[tuple[Prepared, dict[str, Any]]]:
+    def _parts(self, wire: Wire, values: Sequence[Any]) -> list[tuple[Prepared, dict[str, Any]]]:
+        if wire.dialect.name == "postgresql":
+            return [(self._of_arrays, {"listed": list(values)})] if values else []
         parts = []
         for start in range(0, len(values), SIZES[-1]):
             part = values[start : start + SIZES[-1]]
@@ -151,8 +162,14 @@ class Listed:
         return parts
 
 
-def _listing(make: Callable[[list[Any]], Any], size: int) -> Callable[[str], Any]:
-    return lambda _dialect: make([bindparam(f"v{place}") for place in range(size)])
+def _in_array(column: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column == any_(bindparam("listed", type_=ARRAY(column.type)))
+    return found
+
+
+def _listing(make: Callable[[Among], Any], size: int) -> Callable[[str], Any]:
+    places: list[Any] = [bindparam(f"v{place}") for place in range(size)]
+    return lambda _dialect: make(lambda column: column.in_(places))
 
 
 def _write(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Written:
@@ -169,7 +186,7 @@ def _write(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Writ
     places = tuple(compiled.positiontup) if compiled.positional else None
     return _Written(
         sql=compiled.string,
-        places=places,
+        placed=_picker(places) if places is not None else None,
         defaults=compiled.params,
         outward=outward,
         outward_at=tuple(
@@ -177,6 +194,13 @@ def _write(statement: Any, dialect: Dialect, columns: list[str] | None) -> _Writ
         ),
         inward=tuple((at, convert) for at, convert in enumerate(inward) if convert is not None),
     )
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Iterable[Any]]:
+    """What picks a row's values in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: [row[name] for name in names]
 
 
 def _processor(kind: Any, dialect: Dialect, way: str) -> Convert | None:

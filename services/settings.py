@@ -27,7 +27,7 @@ from services.transaction import reading, writing
 MEETING_KINDS = ("study", "class", "outreach", "cell")
 DAY_KINDS = ("off", "working")
 _CHOSEN = Prepared(lambda _: select(Setting.value).where(Setting.key == bindparam("name")))
-_SEVERAL = Listed(lambda keys: select(Setting.key, Setting.value).where(Setting.key.in_(keys)))
+_SEVERAL = Listed(lambda among: select(Setting.key, Setting.value).where(among(Setting.key)))
 
 
 @dataclass(frozen=True)

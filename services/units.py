@@ -36,14 +36,16 @@ _PARENTS = select(UnitParent.unit_id, UnitParent.parent_id).where(
 )
 _UNIT: Any = inspect(Unit).local_table
 _NAME: Any = inspect(UnitName).local_table
-_PRESENT_NAMES = Listed(
-    lambda ids: select(_UNIT.c.id, _UNIT.c.name, _UNIT.c.valid_to).where(_UNIT.c.id.in_(ids))
+_NAMED_THEN = and_(
+    _NAME.c.unit_id == _UNIT.c.id,
+    _NAME.c.valid_from <= bindparam("on"),
+    or_(_NAME.c.valid_to.is_(None), _NAME.c.valid_to > bindparam("on")),
 )
-_DATED_NAMES = Listed(
-    lambda ids: select(_NAME.c.unit_id, _NAME.c.name).where(
-        _NAME.c.unit_id.in_(ids),
-        _NAME.c.valid_from <= bindparam("on"),
-        or_(_NAME.c.valid_to.is_(None), _NAME.c.valid_to > bindparam("on")),
+_NAMES = Listed(
+    lambda among: (
+        select(_UNIT.c.id, _UNIT.c.name, _UNIT.c.valid_to, _NAME.c.name)
+        .outerjoin(_NAME, _NAMED_THEN)
+        .where(among(_UNIT.c.id))
     )
 )
 _REPORTING = (
@@ -172,13 +174,10 @@ def unit_names_on(session: Session, unit_ids: Iterable[int], on: date) -> dict[i
 
     One that had ended by then and whose name another bears is told apart: "… (trước 1/7/2025)".
     """
-    wanted = sorted(set(unit_ids))
-    rows = _PRESENT_NAMES.rows(session, wanted)
-    names: dict[int, str] = {row[0]: row[1] for row in rows}
-    ended = {row for row in rows if row[2] is not None and row[2] <= on}
-    if ended:
-        names |= _told_apart(session, ended, on)
-    return names | {row[0]: row[1] for row in _DATED_NAMES.rows(session, wanted, on=on)}
+    rows = _NAMES.rows(session, sorted(set(unit_ids)), on=on)
+    names: dict[int, str] = {unit: then or name for unit, name, _, then in rows}
+    ended = {(unit, name, end) for unit, name, end, then in rows if end and end <= on and not then}
+    return names | _told_apart(session, ended, on) if ended else names
 
 
 def _told_apart(

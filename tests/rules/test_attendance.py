@@ -90,7 +90,7 @@ def test_one_fact_can_take_back_and_say_otherwise() -> None:
 
 
 def test_a_phone_whose_clock_runs_ahead_does_not_win_for_ever() -> None:
-    ahead = replace(mark(1, Status.UNEXCUSED, 7 * 24 * 60), received_at=START)
+    ahead = mark(1, Status.UNEXCUSED, 7 * 24 * 60)._replace(received_at=START)
     honest = mark(2, Status.PRESENT, 5)
     assert current_status([ahead, honest]) == Status.PRESENT
 
@@ -117,7 +117,7 @@ def test_two_phones_merge_alike_in_every_order_and_under_replays(
 ) -> None:
     replays = data.draw(st.lists(st.sampled_from(marks), max_size=4)) if marks else []
     resent = [
-        replace(again, received_at=again.received_at + timedelta(days=1)) for again in replays
+        again._replace(received_at=again.received_at + timedelta(days=1)) for again in replays
     ]
     shuffled = data.draw(st.permutations([*marks, *resent]))
     assert current_status(shuffled) == current_status(marks)
@@ -138,8 +138,8 @@ def test_each_subject_has_its_own_status() -> None:
 def test_two_doors_that_disagree_are_noticed() -> None:
     here, there = mark(1), mark(2, Status.EXCUSED, 1, device="cửa 2")
     assert is_contradicted([here, there])
-    assert not is_contradicted([here, replace(there, device="cửa 1")])
-    assert not is_contradicted([here, replace(there, status=Status.PRESENT)])
+    assert not is_contradicted([here, there._replace(device="cửa 1")])
+    assert not is_contradicted([here, there._replace(status=Status.PRESENT)])
 
 
 def test_late_and_early_leaving_count_as_attended_unless_the_campaign_says_otherwise() -> None:
@@ -152,7 +152,7 @@ def test_late_and_early_leaving_count_as_attended_unless_the_campaign_says_other
 def test_a_first_mark_is_stored_and_its_replay_is_known() -> None:
     first = mark(1)
     assert verdict(first, MEETING, ROLL, {}).kind == "stored"
-    again = replace(first, received_at=END)
+    again = first._replace(received_at=END)
     assert verdict(again, MEETING, ROLL, {first.id: first}).kind == "known"
 
 
@@ -167,7 +167,7 @@ def test_a_replay_stays_known_after_the_meeting_is_cancelled_or_locked() -> None
 
 def test_the_same_id_with_another_body_is_refused() -> None:
     first = mark(1)
-    other = replace(first, status=Status.UNEXCUSED)
+    other = first._replace(status=Status.UNEXCUSED)
     answer = verdict(other, MEETING, ROLL, {first.id: first})
     assert answer.kind == "refused"
     assert answer.reason is not None
@@ -204,13 +204,13 @@ def test_a_slow_clock_is_put_right_and_flagged_when_the_phone_says_its_time() ->
     assert received.counted_at == START + timedelta(minutes=1)
     found = verdict(received, MEETING, ROLL, {})
     assert (found.kind, found.flag) == ("flagged", "clock")
-    nearly_right = replace(slow, tapped_at=START, sent_at=START + timedelta(minutes=2))
+    nearly_right = slow._replace(tapped_at=START, sent_at=START + timedelta(minutes=2))
     found = verdict(nearly_right.received(START + timedelta(minutes=3)), MEETING, ROLL, {})
     assert (found.kind, found.flag) == ("stored", None)
 
 
 def test_a_clock_far_ahead_is_kept_and_flagged() -> None:
-    ahead = replace(mark(1, minutes=60), received_at=START)
+    ahead = mark(1, minutes=60)._replace(received_at=START)
     assert verdict(ahead, MEETING, ROLL, {}).kind == "flagged"
 
 
@@ -237,7 +237,7 @@ def test_a_walk_in_needs_a_name_the_first_time_only() -> None:
     walk_in = f"w:{mark_id(50)}"
     nameless = mark(1, subject=walk_in)
     assert verdict(nameless, MEETING, ROLL, {}).kind == "refused"
-    assert verdict(replace(nameless, name="Bà Tư"), MEETING, ROLL, {}).kind == "stored"
+    assert verdict(nameless._replace(name="Bà Tư"), MEETING, ROLL, {}).kind == "stored"
     assert verdict(nameless, MEETING, {*ROLL, walk_in}, {}).kind == "stored"
 
 

@@ -14,7 +14,7 @@ from tests.world import NOW
 AUDIT: Any = inspect(AuditEntry).local_table
 SETTING: Any = inspect(Setting).local_table
 PUT = Prepared(lambda _: insert(SETTING).inline(), ["key", "value"])
-NAMED = Listed(lambda keys: select(SETTING.c.key, SETTING.c.value).where(SETTING.c.key.in_(keys)))
+NAMED = Listed(lambda among: select(SETTING.c.key, SETTING.c.value).where(among(SETTING.c.key)))
 
 
 def rows(count: int) -> list[dict[str, str]]:
