@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from models import db
+from models.base import WAITS_SECONDS
 from services import audit
 from services.prepared import Wire
 
@@ -21,7 +22,6 @@ _REMEMBERED = "remembered"
 _TURN = threading.Lock()
 _SHARED = threading.local()
 _WRITER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
-WAITS_SECONDS = 10
 DATABASE_DOWN = OperationalError
 DATABASE_FAILURES = (DATABASE_DOWN, ProgrammingError)
 """What the doors see when the database does not answer or has no tables yet."""
