@@ -36,7 +36,7 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.backups import Keep
 from services import backups, connections, office
-from web.headers import STRICT_TRANSPORT, new_nonce, protective_headers
+from web.headers import new_nonce, protective_headers
 
 COLLECT_AFTER = 20_000
 """So many objects more than before, against Python's 700: some thirty registers' worth of names."""
@@ -69,7 +69,8 @@ def create_app(overrides: Mapping[str, object] | None = None) -> Flask:
     web.identity.init_app(app)
     web.monitoring.init_app(app)
     web.routes.init_app(app, csrf)
-    app.wsgi_app = web.feed_polls.Polls(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask documents it so
+    inner = web.feed_polls.Polls(app, web.attendance_taps.Taps(app, app.wsgi_app))
+    app.wsgi_app = ProxyFix(inner, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask documents it so
     cli.init_app(app)
     if not app.testing:
         _spare_the_collector()
@@ -194,8 +195,6 @@ def _connect(app: Flask) -> None:
     )
     csrf.init_app(app)
     babel.init_app(app, locale_selector=_language)
-    app.wsgi_app = web.attendance_taps.Taps(app, app.wsgi_app)  # type: ignore[method-assign]  # Flask documents it so
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask documents it so
 
 
 def _language() -> str:
@@ -289,10 +288,8 @@ def _dress_templates(app: Flask) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        for name, value in protective_headers(csp_nonce()).items():
+        for name, value in protective_headers(csp_nonce(), scheme=request.scheme).items():
             response.headers.setdefault(name, value)
-        if request.is_secure:
-            response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
         if request.endpoint == "static":
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:

@@ -22,7 +22,7 @@ from services.attendance_ledger import AT_MEETING, MARK, ledger_of
 from services.attendance_roll import Line, lines_of, marked_lines, there_is
 from services.meeting_links import TAKER
 from services.prepared import Listed, Prepared
-from services.transaction import reading, remembered
+from services.transaction import looking, remembered
 
 TAKERS = ("staff", "instructor")
 ASKED = (
@@ -94,7 +94,7 @@ class Shown:
 
 def shown_register(meeting_id: int, *, now: datetime, by: Actor) -> Shown:
     """The whole register: subjects in their order, counts, version."""
-    session = reading()
+    session = looking()
     return _shown(session, _columns_to_read(session, by, meeting_id, now), now)
 
 
@@ -105,7 +105,7 @@ def register(meeting_id: int, *, now: datetime, by: Actor) -> dict[str, Any]:
 
 def register_if_newer(meeting_id: int, version: int, *, now: datetime, by: Actor) -> Shown | None:
     """The register when it is not the one the phone has already, else None."""
-    session = reading()
+    session = looking()
     meeting = _columns_to_read(session, by, meeting_id, now)
     return None if meeting.register_version == version else _shown(session, meeting, now)
 

@@ -22,6 +22,7 @@ _REMEMBERED = "remembered"
 _TURN = threading.Lock()
 _SHARED = threading.local()
 _WRITER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
+_READER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 DATABASE_DOWN = OperationalError
 DATABASE_FAILURES = (DATABASE_DOWN, ProgrammingError)
 """What the doors see when the database does not answer or has no tables yet."""
@@ -120,7 +121,7 @@ def writing_in_lane() -> Iterator[Session]:
     engine = db.engine
     is_my_turn = engine.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
     try:
-        with _connected(engine) as connection, connection.begin():
+        with _connected(engine, _writers) as connection, connection.begin():
             lane = _Lane(connection)
             try:
                 yield cast(Session, lane)
@@ -136,22 +137,34 @@ def writing_in_lane() -> Iterator[Session]:
 def one_connection() -> Iterator[None]:
     """Let the look-ups and the writing of one tap share a connection: taking one, and giving it
     back, costs as much as several statements. Only `glance` and `writing_in_lane` use it."""
-    with _writers(db.engine).connect() as connection:
-        _SHARED.connection = connection
-        try:
-            yield
-        finally:
-            _SHARED.connection = None
+    with _writers(db.engine).connect() as connection, _sharing(connection):
+        yield
 
 
 @contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
+def one_look() -> Iterator[None]:
+    """The same for what is only looked up: `glance` and `looking` see one state of the database."""
+    with _readers(db.engine).connect() as connection, connection.begin(), _sharing(connection):
+        yield
+
+
+@contextmanager
+def _sharing(connection: Connection) -> Iterator[None]:
+    _SHARED.connection = connection
+    try:
+        yield
+    finally:
+        _SHARED.connection = None
+
+
+@contextmanager
+def _connected(engine: Engine, make: Callable[[Engine], Engine]) -> Iterator[Connection]:
     """The connection that this thread shares, else one taken for this alone."""
     shared: Connection | None = getattr(_SHARED, "connection", None)
     if shared is not None and shared.engine.pool is engine.pool:
         yield shared
         return
-    with _writers(engine).connect() as connection:
+    with make(engine).connect() as connection:
         yield connection
 
 
@@ -160,6 +173,17 @@ def _writers(engine: Engine) -> Engine:
     found = _WRITER_OF.get(engine)
     if found is None:
         found = _WRITER_OF[engine] = engine.execution_options(begin="IMMEDIATE")
+    return found
+
+
+def _readers(engine: Engine) -> Engine:
+    """The same engine and pool for look-ups alone; on PostgreSQL each statement sees its own state
+    anyway, and beginning and ending a transaction would cost as much as two more."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    found = _READER_OF.get(engine)
+    if found is None:
+        found = _READER_OF[engine] = engine.execution_options(isolation_level="AUTOCOMMIT")
     return found
 
 
@@ -178,8 +202,14 @@ def reading() -> Session:
 @contextmanager
 def glance() -> Iterator[Connection]:
     """A connection for one prepared look-up, in a twentieth of the time that a session takes."""
-    with _connected(db.engine) as connection:
+    with _connected(db.engine, _readers) as connection:
         yield connection
+
+
+def looking() -> Session:
+    """`reading()` for the few prepared look-ups of a register: within `one_look`, its connection."""
+    shared: Connection | None = getattr(_SHARED, "connection", None)
+    return reading() if shared is None else cast(Session, _Lane(shared))
 
 
 def remembered(session: Session, key: Hashable, ask: Callable[[], T]) -> T:

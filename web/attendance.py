@@ -1,5 +1,6 @@
 """The register's door: the phone's page, the marks it sends, and the links that open it."""
 
+import json
 import secrets
 import uuid
 from functools import partial
@@ -103,16 +104,25 @@ def show(meeting_id: int) -> ResponseReturnValue:
 @bp.get("/<int:meeting_id>/register")
 def register(meeting_id: int) -> ResponseReturnValue:
     """The register as JSON; with `?version=` only when it has changed since."""
-    actor = door_of(meeting_id)
-    version = request.args.get("version", type=int)
+    text = register_text(meeting_id, request.args.get("version", type=int), door_of(meeting_id))
+    return Response(text, content_type="application/json")
+
+
+def register_text(meeting_id: int, version: int | None, by: Actor) -> str:
+    """A register as JSON, or that it is still of that version.
+
+    Most are answered by `web/attendance_taps.py`.
+    """
     found: attendance_shown.Shown | None
     if version is None:
-        found = attendance_shown.shown_register(meeting_id, now=now(), by=actor)
+        found = attendance_shown.shown_register(meeting_id, now=now(), by=by)
     else:
-        found = attendance_shown.register_if_newer(meeting_id, version, now=now(), by=actor)
+        found = attendance_shown.register_if_newer(meeting_id, version, now=now(), by=by)
     if found is None:
-        return jsonify(ok=True, meeting=meeting_id, version=version, unchanged=True)
-    return Response('{"ok":true,' + found.as_text()[1:], content_type="application/json")
+        return json.dumps(
+            {"ok": True, "meeting": meeting_id, "version": version, "unchanged": True}
+        )
+    return '{"ok":true,' + found.as_text()[1:]
 
 
 @bp.post("/<int:meeting_id>/marks")

@@ -111,5 +111,5 @@ class Polls:
         feeds.note_ask(state, now=moment)
         headers = Headers(validators(tag, state.modified_at))
         headers.remove("Last-Modified")  # the tag says it better (RFC 9110 15.4.5)
-        headers.update(protective_headers())
+        headers.update(protective_headers(scheme=environ["wsgi.url_scheme"]))
         return headers

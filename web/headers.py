@@ -17,9 +17,10 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(16)
 
 
-def protective_headers(nonce: str | None = None) -> dict[str, str]:
+def protective_headers(nonce: str | None = None, *, scheme: str) -> dict[str, str]:
     """Give what every answer says unless its page says it otherwise."""
-    return {
+    transport = {"Strict-Transport-Security": STRICT_TRANSPORT} if scheme == "https" else {}
+    return transport | {
         "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(nonce=nonce or new_nonce()),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

@@ -1,4 +1,4 @@
-"""The quick way in for marks: the same answers, refusals and figures as by the view."""
+"""The quick way in for a phone: the same answers, refusals and figures as by the view."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -73,10 +73,13 @@ def test_a_bearers_marks_are_taken_before_the_view(client, world, meeting, beare
     assert quick.json["register"] == register
 
 
-def test_the_quick_answer_carries_the_headers_of_any_other(client, world, meeting, bearer):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_quick_answer_carries_the_headers_of_any_other(client, world, meeting, bearer, scheme):
     address, body = f"/attendance/{meeting.id}/marks", {"marks": [mark(world)]}
+    bearer |= {"X-Forwarded-Proto": scheme}
     quick = client.post(address, json=body, headers=bearer).headers
     shown = client.post(f"{address}?by=view", json=body, headers=bearer).headers
+    assert ("Strict-Transport-Security" in quick) == (scheme == "https")
     assert {*shown.keys()} - OVERTURNED <= {*quick.keys()}
     for name in {*shown.keys()} - OVERTURNED - {"Content-Security-Policy", "Vary"}:
         assert quick[name] == shown[name], name
@@ -103,6 +106,39 @@ def test_a_signed_in_browser_takes_the_quick_way_and_still_needs_its_token(
     good = staff.post(address, json={"marks": [mark(world)]}, headers=own)
     assert (good.status_code, by_the_view) == (200, [])
     assert staff.get(f"/attendance/{meeting.id}/register").get_json()["counts"]["present"] == 1
+
+
+def test_the_register_is_shown_before_the_view_and_as_by_it(
+    client, world, meeting, bearer, by_the_view
+):
+    client.post(f"/attendance/{meeting.id}/marks", json={"marks": [mark(world)]}, headers=bearer)
+    address = f"/attendance/{meeting.id}/register"
+    quick = client.get(address, headers=bearer)
+    assert (quick.status_code, by_the_view) == (200, [])
+    shown = client.get(f"{address}?by=view", headers=bearer)
+    assert by_the_view == ["request"]
+    assert quick.json["counts"]["present"] == 1
+    assert quick.json == shown.json | {"server_time": quick.json["server_time"]}
+    for name in {*shown.headers.keys()} - OVERTURNED - {"Content-Security-Policy", "Vary"}:
+        assert quick.headers[name] == shown.headers[name], name
+    version = quick.json["version"]
+    unchanged = client.get(f"{address}?version={version}", headers=bearer)
+    assert (unchanged.json["unchanged"], unchanged.json["version"]) == (True, version)
+    newer = client.get(f"{address}?version={version - 1}", headers=bearer)
+    assert newer.json["subjects"] == quick.json["subjects"]
+    assert by_the_view == ["request"]
+
+
+def test_a_register_is_shown_to_nobody_who_may_not_see_it(client, world, meeting, bearer):
+    other = add_meeting(world, at=datetime.now(UTC) + timedelta(minutes=20))
+    assert client.get(f"/attendance/{other.id}/register", headers=bearer).status_code == 404
+    forged = bearer | {"Authorization": "Bearer forged"}
+    address = f"/attendance/{meeting.id}/register"
+    assert client.get(address, headers=forged).status_code == 401
+    assert client.get(address).status_code == 401
+    for who, status in (("an", 200), ("doc", 403)):
+        page = signed_in(client, world.accounts[who])
+        assert page.get(address).status_code == status, who
 
 
 def test_another_host_is_no_host_of_ours(app, client, world, meeting, bearer):
