@@ -14,6 +14,8 @@ from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
 SIZES = (1, 8, 64, 512)
+FEW = 8
+"""Up to so many values the driver is quicker with each in its place than with an array."""
 Convert = Callable[[Any], Any]
 Among = Callable[[Any], ColumnElement[bool]]
 
@@ -127,8 +129,8 @@ def wire_of(session: Connected) -> Wire:
 
 
 class Listed:
-    """A statement about a list of values: where the database knows arrays, one for lists of every
-    length; elsewhere one for each of a few lengths, a shorter list filled up with its last value.
+    """A statement about a list of values, written down for lists of a few lengths: a shorter list is
+    filled up with its last value. Where the database knows arrays, one of these is any longer list.
 
     `make` is given what says of a column that its value is among those listed.
     """
@@ -139,6 +141,8 @@ class Listed:
 
     def rows(self, session: Connected, values: Sequence[Any], **more: Any) -> list[tuple[Any, ...]]:
         """The answers for all values, in parts when they are many."""
+        if not values:
+            return []
         wire, found = wire_of(session), []
         for statement, listed in self._parts(wire, values):
             found += statement._ask(wire, listed | more)
@@ -146,13 +150,15 @@ class Listed:
 
     def run(self, session: Connected, values: Sequence[Any], **more: Any) -> None:
         """The change for all values."""
+        if not values:
+            return
         wire = wire_of(session)
         for statement, listed in self._parts(wire, values):
             statement._change(wire, [listed | more])
 
     def _parts(self, wire: Wire, values: Sequence[Any]) -> list[tuple[Prepared, dict[str, Any]]]:
-        if wire.dialect.name == "postgresql":
-            return [(self._of_arrays, {"listed": list(values)})] if values else []
+        if len(values) > FEW and wire.dialect.name == "postgresql":
+            return [(self._of_arrays, {"listed": list(values)})]
         parts = []
         for start in range(0, len(values), SIZES[-1]):
             part = values[start : start + SIZES[-1]]

@@ -17,7 +17,6 @@ from time import perf_counter
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
-from werkzeug.datastructures import Headers
 
 from rules.permissions import Actor
 from rules.text import clean
@@ -66,7 +65,7 @@ class Taps:
         if answer is None:
             return self._inner(environ, start_response)
         note_answer(self._app, endpoint, method, 200, perf_counter() - began)
-        start_response("200 OK", _headers(answer, environ["wsgi.url_scheme"]).to_wsgi_list())
+        start_response("200 OK", _headers(answer, environ["wsgi.url_scheme"]))
         return (answer,)
 
     def _is_ours(self, environ: WSGIEnvironment) -> bool:
@@ -154,13 +153,11 @@ def _written(
     return _ENCODER.encode({"ok": True, "marks": marks, "register": done.register}).encode()
 
 
-def _headers(body: bytes, scheme: str) -> Headers:
-    return Headers(
-        {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "Cache-Control": "private, no-store",
-            "Vary": "Cookie",
-            **protective_headers(scheme=scheme),
-        }
-    )
+def _headers(body: bytes, scheme: str) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "private, no-store"),
+        ("Vary", "Cookie"),
+        *protective_headers(scheme=scheme).items(),
+    ]
