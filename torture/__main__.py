@@ -19,7 +19,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUITES = ("quick", "full")
 BUSY = "outbox"
 """Its runs start hundreds of processes: side by side they only slow each other down, so they go one
-after another in a lane of their own."""
+after another, in one lane."""
 LONG = ("migrate", "time", "sync", "dst", "ics", "backup")
 """Of the others these begin first, in this order, so that no lane ends with one of them alone."""
 
@@ -99,16 +99,22 @@ def run_suite(known: dict[str, ModuleType], options: argparse.Namespace) -> int:
         for name, module in sorted(known.items(), key=_turn)
         for arguments in getattr(module, options.length.upper(), ())
     ]
-    busy = ThreadPoolExecutor(1)
-    others = ThreadPoolExecutor(options.lanes - 1) if options.lanes > 1 else busy
-    started = [
-        (busy if name == BUSY else others).submit(_run_apart, name, arguments, options.output)
-        for name, arguments in runs
-    ]
-    codes = [run.result() for run in started]
-    failed = [
-        " ".join((name, *rest)) for (name, rest), code in zip(runs, codes, strict=True) if code
-    ]
+    busy = iter([run for run in runs if run[0] == BUSY])
+    others = iter([run for run in runs if run[0] != BUSY])
+
+    def lane(*waiting: Iterator[tuple[str, Sequence[str]]]) -> list[str]:
+        """Take run after run, as the other lanes do from the same; gives those that failed."""
+        return [
+            " ".join((name, *arguments))
+            for part in waiting
+            for name, arguments in part
+            if _run_apart(name, arguments, options.output)
+        ]
+
+    with ThreadPoolExecutor(options.lanes) as lanes:
+        first = lanes.submit(lane, busy, others)
+        rest = [lanes.submit(lane, others) for _ in range(options.lanes - 1)]
+    failed = [run for one in (first, *rest) for run in one.result()]
     summary = {"suite": options.length, "runs": len(runs), "failed": failed, "kept": not failed}
     print(json.dumps(summary | {"seconds": round(time.monotonic() - began)}), flush=True)
     return 1 if failed else 0
