@@ -511,12 +511,8 @@ def _differences(
     entries = statement.rows(session, ids, campaign=campaign_id)
     if not entries:
         return []
-    attended = _attended(session, campaign_id, column.key, ids)
     credited = [subject_id for _, subject_id, _, _, is_credited in entries if is_credited]
-    for person_id, credit_id, studied_on, is_makeup in _CREDITS.rows(
-        session, credited, campaign=campaign_id
-    ):
-        attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
+    attended = _attended(session, campaign_id, column.key, ids, credited)
     found = []
     for entry_id, subject_id, covered_on, covered_round, _ in entries:
         completion = completed_on(rule, attended[subject_id])
@@ -530,13 +526,17 @@ def _differences(
 
 
 def _attended(
-    session: Session, campaign_id: int, key: str, ids: Sequence[int]
+    session: Session, campaign_id: int, key: str, ids: Sequence[int], credited: Sequence[int]
 ) -> defaultdict[int | None, list[Attended]]:
-    """Every sitting of the campaign that these people (or households) attended."""
+    """Every sitting of the campaign that these people (or households) attended, and the credits of
+    those who have some."""
     attended: defaultdict[int | None, list[Attended]] = defaultdict(list)
     sittings = _ATTENDED[key].rows(session, ids, campaign=campaign_id)
     for subject_id, meeting_id, starts_at, topic_id, is_makeup in sittings:
         attended[subject_id].append(Attended(meeting_id, local_day(starts_at), topic_id, is_makeup))
+    given = _CREDITS.rows(session, credited, campaign=campaign_id)
+    for person_id, credit_id, studied_on, is_makeup in given:
+        attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
     return attended
 
 
