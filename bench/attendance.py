@@ -115,9 +115,10 @@ def database(name: str, folder: Path) -> Iterator[str]:
 def alone(
     name: str, what: str, at: Server, registers: list[dict[str, Any]], seconds: float
 ) -> dict[str, Figures]:
-    """One phone's marks singly, again, the whole register and its page, then marks by fifty."""
+    """One phone's marks singly, again, the whole register and its page; then marks by fifty from two
+    phones, so that the server is at work while one of them makes its next fifty."""
     figures = {}
-    phone = Phone(at.port, registers, 1, 0)
+    both = [Phone(at.port, registers[number::2] or registers, 1, number) for number in range(2)]
     for kind, size, path in (
         ("mark", 1, "/marks"),
         ("the same mark again", 1, "/marks"),
@@ -125,13 +126,15 @@ def alone(
         ("page", 0, ""),
         ("50 marks", 50, "/marks"),
     ):
-        phone.size, phone.path = size, path
-        phone.repeats = kind == "the same mark again"
-        for _ in range(WARM):
-            phone.send()
-        phone.times.clear()
+        phones = both if size > 1 else both[:1]
+        for phone in phones:
+            phone.size, phone.path = size, path
+            phone.repeats = kind == "the same mark again"
+            for _ in range(WARM):
+                phone.send()
+            phone.times.clear()
         figures[f"{what}, {kind}"] = tell(
-            f"{name}: {what}, {kind}", load([phone], at.process, seconds)
+            f"{name}: {what}, {kind}", load(phones, at.process, seconds)
         )
     return figures
 

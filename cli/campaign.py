@@ -10,7 +10,7 @@ from cli.answers import now, print_json, refusing
 from rules.coverage import HouseholdFigure, MemberFigure, percent_text, ratio_text
 from rules.days import local_day
 from rules.permissions import SYSTEM
-from services import campaigns, coverage, exports
+from services import campaigns, coverage, coverage_ledger, exports
 
 group = AppGroup("campaign", help="Study campaigns and their coverage.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -105,9 +105,9 @@ def missing(code: str, unit_code: str | None, as_json: bool) -> None:
 @refusing
 def verify(code: str, repair: bool, as_json: bool) -> None:
     """Compare the roll with marks and credits; exit 1 when they differ and were not repaired."""
-    differences = coverage.coverage_differences(code, by=SYSTEM, today=local_day(now()))
+    differences = coverage_ledger.coverage_differences(code, by=SYSTEM, today=local_day(now()))
     if repair and differences:
-        coverage.repair_coverage(code, now=now(), by=SYSTEM)
+        coverage_ledger.repair_coverage(code, now=now(), by=SYSTEM)
     if as_json:
         print_json(
             {

@@ -7,8 +7,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, func, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -39,24 +38,23 @@ from rules.permissions import SYSTEM, Actor
 from rules.refusals import N_, NotAllowed, NotFound, Refusal
 from services import audit
 from services.access import meeting_for
-from services.attendance_ledger import MARK, facts_by_id, ledger_of, stamps_of
+from services.attendance_ledger import facts_by_id, ledger_of, stamps_of
 from services.attendance_roll import (
     UnitOfDay,
     expected_among,
+    invited_with_marks,
     walk_ins_among,
 )
 from services.attendance_seal import MARKED, outrun
 from services.attendance_shown import ASKED, TAKERS, brief_register, full_register, heads_by_label
-from services.coverage import TAKES_PLACE, refresh_subjects
-from services.prepared import Listed, Prepared
+from services.attendance_writing import delete_lines, put_lines, write_marks
+from services.coverage_ledger import TAKES_PLACE, refresh_subjects
+from services.prepared import Prepared
 from services.settings import number_of, setting_number
 from services.transaction import reading, writing, writing_in_lane
 
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
-_LINE: Any = inspect(RegisterLine).local_table
-_INSERT_MARKS = Prepared(lambda _: insert(MARK).inline(), MARK.c.keys())
-_COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _MEETING: Any = inspect(Meeting).local_table
 _SETTING: Any = inspect(Setting).local_table
 _OPENS_BEFORE = "register_opens_minutes_before"
@@ -70,30 +68,6 @@ _MEETING_ROW = Prepared(
     )
 )
 _ROW_NAMES = (*ASKED, "early_minutes")
-_COUNT = Prepared(
-    lambda _: (
-        update(_MEETING)
-        .where(_MEETING.c.id == bindparam("meeting"))
-        .values({name: bindparam(f"new_{name}") for name in _COUNTERS})
-    )
-)
-_DELETE_LINES = Listed(
-    lambda among: delete(_LINE).where(
-        _LINE.c.meeting_id == bindparam("meeting"), among(_LINE.c.subject)
-    )
-)
-
-
-def _put_lines(dialect: str) -> Any:
-    """Insert lines, or change those that are there, as one statement of that database."""
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(_LINE)
-    changed = {name: statement.excluded[name] for name in ("unit_id", "status", "mark_id")}
-    return statement.on_conflict_do_update(
-        index_elements=["meeting_id", "subject"], set_=changed
-    ).inline()
-
-
-_PUT_LINES = Prepared(_put_lines, _LINE.c.keys())
 
 
 @dataclass(frozen=True)
@@ -138,7 +112,8 @@ def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> i
         if wrong:
             ledger = ledger_of(session, meeting_id, None)
             deciding = {one: deciding_mark(ledger.get(one, ())) for one in wrong}
-            _write_lines(session, meeting, deciding, {})
+            delete_lines(session, meeting_id, [one for one in wrong if deciding[one] is None])
+            put_lines(session, _lines(session, meeting, deciding, {}))
         recount(session, meeting)
         if meeting.campaign_id is not None and wrong:
             session.flush()
@@ -281,11 +256,14 @@ def _record(
 
 def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bool) -> _Batch:
     subjects = {fact.subject for fact in facts}
-    walk_ins = walk_ins_among(session, subjects)
+    roll, ledger = invited_with_marks(session, meeting.id, subjects)
+    others = subjects - roll.keys()
+    walk_ins = walk_ins_among(session, others)
     here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
-    roll = expected_among(session, meeting, subjects)
-    roll |= {one: UnitOfDay(None, walk_in_id=one[2:]) for one in here}
-    ledger = ledger_of(session, meeting.id, subjects)
+    if others:
+        roll |= expected_among(session, meeting, others)
+        roll |= {one: UnitOfDay(None, walk_in_id=one[2:]) for one in here}
+        ledger |= ledger_of(session, meeting.id, others)
     known = {fact.id: fact for marks in ledger.values() for fact in marks}
     off_the_list = {one: marks[0].id for one, marks in ledger.items() if one not in roll}
     stamps = stamps_of(session, list(off_the_list.values()))
@@ -335,31 +313,30 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
 def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
     meeting = batch.meeting
     _write_walk_ins(session, batch)
-    _INSERT_MARKS.run(session, [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept])
+    marks = [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept]
     touched = {fact.subject for fact, _ in batch.kept}
     deciding = {subject: deciding_mark(batch.ledger[subject]) for subject in sorted(touched)}
-    _write_lines(session, meeting, deciding, _known_stamps(batch))
     after = {one: mark.status if mark else None for one, mark in deciding.items()}
     came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
-    _count(session, meeting, came)
+    counters = _counters(meeting, came)
+    delete_lines(session, meeting.id, [one for one in touched if deciding[one] is None])
+    lines = _lines(session, meeting, deciding, _known_stamps(batch))
+    write_marks(session, meeting.id, marks, lines, counters)
+    for name, value in counters.items():
+        setattr(meeting, name, value)
     changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
     if meeting.campaign_id is not None and meeting.state in TAKES_PLACE and changed:
         refresh_subjects(session, meeting.campaign_id, changed)
 
 
-def _count(session: Session, meeting: Any, came: int) -> None:
-    """Add to the meeting's counters; its row is locked, so what was read still holds."""
-    state = state_after_mark(RegisterState(meeting.register_state)).value
-    counters: dict[str, object] = {
+def _counters(meeting: Any, came: int) -> dict[str, Any]:
+    """The meeting's counters after so many more came; its row is locked, so what was read holds."""
+    return {
         "present_count": meeting.present_count + came,
         "visits_count": meeting.visits_count + came,
         "register_version": meeting.register_version + 1,
-        "register_state": state,
+        "register_state": state_after_mark(RegisterState(meeting.register_state)).value,
     }
-    new = {f"new_{name}": one for name, one in counters.items()}
-    _COUNT.run(session, [{"meeting": meeting.id} | new])
-    for name, value in counters.items():
-        setattr(meeting, name, value)
 
 
 def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:
@@ -416,19 +393,17 @@ def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[st
     }
 
 
-def _write_lines(
+def _lines(
     session: Session,
     meeting: Meeting,
     deciding: Mapping[str, Fact | None],
     stamps: dict[str, dict[str, Any]],
-) -> None:
-    """Put the lines of these subjects as a mark decides each; whoever is not marked has none."""
+) -> list[dict[str, Any]]:
+    """The lines of these subjects as a mark decides each; whoever is not marked has none."""
     unknown = [mark.id for mark in deciding.values() if mark and mark.id not in stamps]
     if unknown:
         stamps = stamps | stamps_of(session, unknown)
-    gone = [one for one, mark in deciding.items() if mark is None]
-    _DELETE_LINES.run(session, gone, meeting=meeting.id)
-    rows = [
+    return [
         stamps[mark.id]
         | {
             "meeting_id": meeting.id,
@@ -439,8 +414,6 @@ def _write_lines(
         for subject, mark in deciding.items()
         if mark is not None
     ]
-    if rows:
-        _PUT_LINES.run(session, rows)
 
 
 def _log(

@@ -1,6 +1,7 @@
 """The ledger of marks as it is read: facts of the rules, by meeting, subject or id."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, inspect, select
@@ -18,7 +19,8 @@ STATUS_CALLED = {one.value: one for one in Status}
 MARK: Any = inspect(Mark).local_table
 _STAMP_NAMES = ("person_id", "household_id", "walk_in_id", "unit_id")
 _FACT_NAMES = ("id", "meeting_id", "subject", "status", "annuls_id", "tapped_at", "corrected_at")
-_FACT = select(*(MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device")))
+FACT_COLUMNS = tuple(MARK.c[name] for name in (*_FACT_NAMES, "received_at", "device"))
+_FACT = select(*FACT_COLUMNS)
 AT_MEETING = MARK.c.meeting_id == bindparam("meeting")
 _FACTS = Prepared(lambda _: _FACT.where(AT_MEETING))
 _FACTS_OF = Listed(lambda among: _FACT.where(AT_MEETING, among(MARK.c.subject)))
@@ -27,8 +29,9 @@ _STAMP = select(MARK.c.id, *(MARK.c[name] for name in _STAMP_NAMES))
 _STAMPS_BY_ID = Listed(lambda among: _STAMP.where(among(MARK.c.id)))
 
 
-def _fact(row: tuple[Any, ...], meeting_id: int) -> Fact:
-    """A stored mark as the rules know it; one of another meeting never looks like one of this."""
+def fact_of(row: Sequence[Any], meeting_id: int) -> Fact:
+    """A stored mark (`FACT_COLUMNS`) as the rules know it; one of another meeting never looks like
+    one of this."""
     own, at, subject, status, annuls, tapped_at, corrected_at, received_at, device = row
     return Fact(
         id=own,
@@ -52,13 +55,13 @@ def ledger_of(
     else:
         rows = _FACTS_OF.rows(session, sorted(subjects), meeting=meeting_id)
     for row in rows:
-        found[row[2]].append(_fact(row, meeting_id))
+        found[row[2]].append(fact_of(row, meeting_id))
     return found
 
 
 def facts_by_id(session: Session, meeting_id: int, ids: list[str]) -> dict[str, Fact]:
     """The marks of these ids, at whatever meeting they stand."""
-    return {row[0]: _fact(row, meeting_id) for row in _FACTS_BY_ID.rows(session, ids)}
+    return {row[0]: fact_of(row, meeting_id) for row in _FACTS_BY_ID.rows(session, ids)}
 
 
 def stamps_of(session: Session, ids: list[str]) -> dict[str, dict[str, Any]]:

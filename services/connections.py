@@ -14,6 +14,8 @@ from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 
 ANSWER_SECONDS = 5.0
 """A server that is well answers an empty question in a millisecond."""
+FRESH_SECONDS = 1.0
+"""One that answered so short a time ago is used without being asked again."""
 DOUBT_SECONDS = 6.0
 """A statement that has taken so long is asked after, on another connection."""
 HOPELESS_SECONDS = 75.0
@@ -35,12 +37,14 @@ SERVER = (
     "-c tcp_user_timeout=20000 -c idle_in_transaction_session_timeout=300000"
 )
 """The same seen from the server: what a machine that is gone had locked is free again soon."""
+_ANSWERED = "answered"
 _END = text("SELECT pg_terminate_backend(:pid)")
 _STATE = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
 
 
 def give_up_on_silent(engine: Engine) -> None:
-    """Ask each connection before it is used, and ask after each statement that takes long.
+    """Ask each connection before it is used, unless it has just answered, and ask after each
+    statement that takes long.
 
     SQLAlchemy's own question, and any statement, waits for ever when whatever lies between takes
     bytes and gives none back: a machine that vanished, a firewall that forgot. A thread that waits
@@ -56,10 +60,14 @@ def give_up_on_silent(engine: Engine) -> None:
     event.listen(engine, "checkin", guard.is_back)
 
 
-def _ask(connection: Any, _record: Any, _proxy: Any) -> None:
+def _ask(connection: Any, record: Any, _proxy: Any) -> None:
     """One connection that is silent condemns all that were opened before it."""
+    now = time.monotonic()
+    if now - record.info.get(_ANSWERED, -FRESH_SECONDS) < FRESH_SECONDS:
+        return
     if not answers(connection, ANSWER_SECONDS):
         raise InvalidatePoolError
+    record.info[_ANSWERED] = now
 
 
 def answers(connection: Any, seconds: float) -> bool:

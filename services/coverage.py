@@ -1,10 +1,9 @@
-"""Coverage: who has completed a campaign, and every figure that the doors show of it."""
+"""Coverage: every figure of a campaign that the doors show, counted from its roll."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from functools import partial
+from datetime import date, time, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -12,50 +11,37 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    exists,
     func,
-    inspect,
     or_,
     select,
     true,
-    update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from models import (
     Campaign,
     CampaignTarget,
-    CampaignTopic,
-    ExternalCredit,
     Household,
     HouseholdTally,
-    Meeting,
     Person,
-    RegisterLine,
     RollCorrection,
     RollEntry,
     Unit,
     UnitKind,
     UnitName,
 )
-from rules.attendance import ATTENDING
 from rules.coverage import (
-    Attended,
-    CompletionRule,
     HouseholdFigure,
     MemberFigure,
-    any_meeting,
-    completed_on,
     households_json,
     members_json,
     sum_households,
     sum_members,
 )
-from rules.days import instant, local_day
+from rules.days import instant
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
-from services import audit
-from services.access import granted_unit_ids, require_role, units_visible_to
+from services.access import granted_unit_ids, units_visible_to
 from services.campaigns import (
     campaign_for,
     covered_unit_ids,
@@ -63,83 +49,12 @@ from services.campaigns import (
     roll_within_scope,
     units_below,
 )
-from services.prepared import Among, Listed, Prepared
 from services.successions import came_from_a_split, came_over, predecessors_of
-from services.transaction import reading, writing
+from services.transaction import reading
 from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
 
 CHUNK = 400
-TAKES_PLACE = ("published", "held")
 POPULATIONS = ("members", "households")
-
-# What a mark asks of its campaign, once for people and once for households, written down once.
-_ENTRY: Any = inspect(RollEntry).local_table
-_KEYS = ("person_id", "household_id")
-_RULE = Prepared(
-    lambda _: select(Campaign.completion_rule, Campaign.completion_count).where(
-        Campaign.id == bindparam("campaign")
-    )
-)
-_TOPICS = Prepared(
-    lambda _: select(CampaignTopic.id).where(CampaignTopic.campaign_id == bindparam("campaign"))
-)
-
-
-# Study elsewhere that nobody took back.
-_STANDING = select(
-    ExternalCredit.person_id,
-    ExternalCredit.id,
-    ExternalCredit.studied_on,
-    ExternalCredit.is_makeup,
-).where(ExternalCredit.campaign_id == bindparam("campaign"), ExternalCredit.annulled_at.is_(None))
-
-
-def _entries_of(key: str, among: Among, *, lock: bool) -> Select[*tuple[Any, ...]]:
-    """What the roll remembers of these people (or households), and whether they have a credit."""
-    subject = _ENTRY.c[key]
-    credited = exists(_STANDING.where(ExternalCredit.person_id == _ENTRY.c.person_id))
-    entries = (
-        select(_ENTRY.c.id, subject, _ENTRY.c.covered_on, _ENTRY.c.covered_round, credited)
-        .where(_ENTRY.c.campaign_id == bindparam("campaign"), among(subject))
-        .order_by(_ENTRY.c.id)
-    )
-    return entries.with_for_update() if lock else entries
-
-
-_ENTRIES = {key: Listed(partial(_entries_of, key, lock=False)) for key in _KEYS}
-_LOCKED = {key: Listed(partial(_entries_of, key, lock=True)) for key in _KEYS}
-_CREDITS = Listed(lambda among: _STANDING.where(among(ExternalCredit.person_id)))
-_COVER = Prepared(
-    lambda _: (
-        update(_ENTRY)
-        .where(_ENTRY.c.id == bindparam("entry"))
-        .values(covered_on=bindparam("since"), covered_round=bindparam("its_round"))
-    )
-)
-
-
-def _sittings_of(key: str, among: Among) -> Select[*tuple[Any, ...]]:
-    """Every sitting of a campaign that these people (or households) attended.
-
-    `campaign_id + 0` keeps SQLite from starting at the campaign's meetings: the few subjects'
-    own lines are the short way in.
-    """
-    subject = getattr(RegisterLine, key)
-    return (
-        select(subject, Meeting.id, Meeting.starts_at, Meeting.campaign_topic_id, Meeting.is_makeup)
-        .select_from(RegisterLine)
-        .join(Meeting, Meeting.id == RegisterLine.meeting_id)
-        .where(
-            among(subject),
-            or_(*(RegisterLine.status == str(one) for one in sorted(ATTENDING))),
-            Meeting.campaign_id + 0 == bindparam("campaign"),
-            Meeting.counting == "roll",
-            or_(*(Meeting.state == one for one in TAKES_PLACE)),
-        )
-    )
-
-
-_ATTENDED = {key: Listed(partial(_sittings_of, key)) for key in _KEYS}
 
 # Units as they are called on a day, and those that have a line of their own, written down once.
 _KNOWN_UNITS = (
@@ -171,57 +86,6 @@ _WITH_A_LINE = (
         Unit.valid_to.is_(None) | (Unit.valid_to > bindparam("on")),
     )
 )
-
-
-def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]) -> int:
-    """Write anew since when these subjects ("m:…", "h:…") are covered; how many entries changed.
-
-    For the transaction of whatever changed: a mark, a credit, a correction, a meeting called off.
-    Subjects without an entry on the campaign's roll, and walk-ins, are passed over.
-    """
-    session.flush()  # written-down statements see only what is in the database already
-    people, households = _ids_by_kind(subjects)
-    changed = 0
-    rule = _completion_rule(session, campaign_id) if people else any_meeting()
-    for column, ids, its_rule in (
-        (RollEntry.person_id, people, rule),
-        (RollEntry.household_id, households, any_meeting()),
-    ):
-        for chunk in _chunks(sorted(ids)):
-            changed += _write_differences(
-                session, _differences(session, campaign_id, column, chunk, its_rule, lock=True)
-            )
-    return changed
-
-
-def refresh_meeting(session: Session, meeting_id: int) -> int:
-    """The same for everybody marked at a meeting, after its state, topic or round has changed."""
-    campaign_id = session.scalar(select(Meeting.campaign_id).where(Meeting.id == meeting_id))
-    if campaign_id is None:
-        return 0
-    subjects = session.scalars(
-        select(RegisterLine.subject).where(RegisterLine.meeting_id == meeting_id)
-    )
-    return refresh_subjects(session, campaign_id, subjects)
-
-
-def repair_coverage(code: str, *, now: datetime, by: Actor) -> int:
-    """Write the whole campaign's remembered coverage anew from the ledger; how many were wrong."""
-    require_role(by, "admin")
-    with writing() as session:
-        campaign = campaign_for(session, by, code, now)
-        changed = _write_differences(session, _all_differences(session, campaign.id))
-        if changed:
-            audit.record(
-                session,
-                now=now,
-                by=by,
-                action="repaired",
-                entity="campaign",
-                entity_id=campaign.id,
-                entries=changed,
-            )
-        return changed
 
 
 @dataclass(frozen=True)
@@ -308,15 +172,6 @@ class MissingHousehold:
     number: str
     representative: str
     unit_id: int
-
-
-@dataclass(frozen=True)
-class LedgerDifference:
-    """A roll entry that remembers something else than the ledger adds up to."""
-
-    subject: str
-    remembered: str
-    ledger: str
 
 
 def campaign_figures(
@@ -455,103 +310,6 @@ def missing_households(
     return sorted(found, key=lambda household: natural_key(household.number))
 
 
-def coverage_differences(code: str, *, by: Actor, today: date) -> list[LedgerDifference]:
-    """Where the roll remembers something else than its marks and credits add up to."""
-    require_role(by, "admin", "staff")
-    session = reading()
-    campaign = campaign_for(session, by, code, today)
-    return [
-        LedgerDifference(one.subject, _coverage_text(one.remembered), _coverage_text(one.ledger))
-        for one in _all_differences(session, campaign.id)
-    ]
-
-
-@dataclass(frozen=True)
-class _Difference:
-    """A roll entry whose remembered coverage is not what the ledger says."""
-
-    entry_id: int
-    subject: str
-    remembered: tuple[date | None, str | None]
-    ledger: tuple[date | None, str | None]
-
-
-def _ids_by_kind(subjects: Iterable[str]) -> tuple[set[int], set[int]]:
-    ids: dict[str, set[int]] = {"m": set(), "h": set()}
-    for subject in subjects:
-        kind, _, number = subject.partition(":")
-        if kind in ids:
-            ids[kind].add(int(number))
-    return ids["m"], ids["h"]
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
-
-
-def _completion_rule(session: Session, campaign_id: int) -> CompletionRule:
-    [(kind, count)] = _RULE.rows(session, campaign=campaign_id)
-    topics = _TOPICS.rows(session, campaign=campaign_id) if kind == "all_topics" else ()
-    return CompletionRule(kind, frozenset(row[0] for row in topics), count)
-
-
-def _differences(
-    session: Session,
-    campaign_id: int,
-    column: InstrumentedAttribute[int | None],
-    ids: Sequence[int],
-    rule: CompletionRule,
-    *,
-    lock: bool = False,
-) -> list[_Difference]:
-    """`lock` holds the entries until the transaction ends: two meetings marking one person at
-    the same moment would otherwise each count only their own mark (PostgreSQL)."""
-    statement = (_LOCKED if lock else _ENTRIES)[column.key]
-    entries = statement.rows(session, ids, campaign=campaign_id)
-    if not entries:
-        return []
-    credited = [subject_id for _, subject_id, _, _, is_credited in entries if is_credited]
-    attended = _attended(session, campaign_id, column.key, ids, credited)
-    found = []
-    for entry_id, subject_id, covered_on, covered_round, _ in entries:
-        completion = completed_on(rule, attended[subject_id])
-        ledger: tuple[date | None, str | None] = (None, None)
-        if completion is not None:
-            ledger = (completion.covered_on, "main" if completion.in_main_round else "makeup")
-        if ledger != (covered_on, covered_round):
-            subject = f"{'m' if column.key == 'person_id' else 'h'}:{subject_id}"
-            found.append(_Difference(entry_id, subject, (covered_on, covered_round), ledger))
-    return found
-
-
-def _attended(
-    session: Session, campaign_id: int, key: str, ids: Sequence[int], credited: Sequence[int]
-) -> defaultdict[int | None, list[Attended]]:
-    """Every sitting of the campaign that these people (or households) attended, and the credits of
-    those who have some."""
-    attended: defaultdict[int | None, list[Attended]] = defaultdict(list)
-    sittings = _ATTENDED[key].rows(session, ids, campaign=campaign_id)
-    for subject_id, meeting_id, starts_at, topic_id, is_makeup in sittings:
-        attended[subject_id].append(Attended(meeting_id, local_day(starts_at), topic_id, is_makeup))
-    given = _CREDITS.rows(session, credited, campaign=campaign_id)
-    for person_id, credit_id, studied_on, is_makeup in given:
-        attended[person_id].append(Attended(credit_id, studied_on, None, is_makeup, "credit"))
-    return attended
-
-
-def _write_differences(session: Session, differences: Sequence[_Difference]) -> int:
-    if differences:
-        _COVER.run(
-            session,
-            [
-                {"entry": one.entry_id, "since": one.ledger[0], "its_round": one.ledger[1]}
-                for one in differences
-            ],
-        )
-    return len(differences)
-
-
 def _missing(
     session: Session, campaign: Campaign, by: Actor, today: date, unit: str | None, role: str | None
 ) -> Select[*tuple[Any, ...]]:
@@ -577,24 +335,6 @@ def _missing(
             *_in_unit(session, unit, campaign.cutoff_on, today),
         )
     )
-
-
-def _all_differences(session: Session, campaign_id: int) -> list[_Difference]:
-    found: list[_Difference] = []
-    for column, rule in (
-        (RollEntry.person_id, _completion_rule(session, campaign_id)),
-        (RollEntry.household_id, any_meeting()),
-    ):
-        ids = session.scalars(
-            select(column).where(RollEntry.campaign_id == campaign_id, column.is_not(None))
-        )
-        for chunk in _chunks(sorted(one for one in ids if one is not None)):
-            found += _differences(session, campaign_id, column, chunk, rule)
-    return found
-
-
-def _coverage_text(covered: tuple[date | None, str | None]) -> str:
-    return f"{covered[0]} ({covered[1]})" if covered[0] else "-"
 
 
 CountKey = tuple[str, int, str, str | None]
@@ -726,8 +466,9 @@ class _KnownUnit:
 def _known_units(session: Session, ids: Iterable[int], on: date) -> dict[int, _KnownUnit]:
     found: dict[int, _KnownUnit] = {}
     ended: list[int] = []
-    for chunk in _chunks(sorted(set(ids))):
-        rows = session.execute(_KNOWN_UNITS, {"ids": chunk, "on": on})
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        rows = session.execute(_KNOWN_UNITS, {"ids": wanted[start : start + CHUNK], "on": on})
         for unit_id, code, tree, fold, position, name, name_then, valid_to in rows:
             order = (position, natural_key(fold), code)
             found[unit_id] = _KnownUnit(unit_id, code, name_then or name, tree, order)

@@ -25,7 +25,7 @@ from rules.meetings import (
 from rules.permissions import Actor
 from rules.refusals import N_, Refusal
 from rules.text import clean
-from services import audit, coverage, invitations
+from services import audit, coverage_ledger, invitations
 from services.access import meeting_for, require_role
 from services.clashes import clashes_among
 from services.meeting_facts import facts_of, keep_blocks, organizer_of
@@ -128,7 +128,7 @@ def save_meeting(
         else:
             apply(session, meeting, after, now)
             meeting.modified_at = next_last_modified(meeting.modified_at, now)
-        coverage.refresh_meeting(session, meeting.id)
+        coverage_ledger.refresh_meeting(session, meeting.id)
         _record(
             session,
             meeting,
@@ -212,7 +212,7 @@ def shift_course(
                 apply(session, meeting, new, now)
                 meeting.modified_at = next_last_modified(meeting.modified_at, now)
             session.flush()
-            coverage.refresh_meeting(session, meeting.id)
+            coverage_ledger.refresh_meeting(session, meeting.id)
             _record(session, meeting, "moved", now=now, by=by, reason=override_reason, days=days)
         return len(meetings)
 
@@ -396,7 +396,7 @@ def _transition(
     )
     meeting.state, meeting.state_reason = state.value, clean(reason)[:300]
     session.flush()
-    coverage.refresh_meeting(session, meeting.id)
+    coverage_ledger.refresh_meeting(session, meeting.id)
 
 
 def _refuse_overwriting(meeting: Meeting, seen_at: datetime | None) -> None:

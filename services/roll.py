@@ -42,7 +42,7 @@ from rules.text import clean, fold
 from services import audit
 from services.access import require_unit
 from services.campaigns import campaign_for, covered_unit_ids, roll_within_scope
-from services.coverage import refresh_subjects
+from services.coverage_ledger import refresh_subjects
 from services.transaction import reading, writing
 from services.units import grassroots_of, natural_key, unit_names_on
 

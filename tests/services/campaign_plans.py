@@ -7,7 +7,7 @@ from models import Campaign, Meeting, Person, RegisterLine, db
 from rules.campaigns import CampaignPlan
 from rules.permissions import SYSTEM
 from services import campaigns, roll
-from services.coverage import refresh_subjects
+from services.coverage_ledger import refresh_subjects
 from tests import world
 
 

@@ -69,6 +69,7 @@ def wire() -> Iterator[Wire]:
 def engine(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     for name in ("ANSWER", "DOUBT", "LOOK"):
         monkeypatch.setattr(connections, f"{name}_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "FRESH_SECONDS", 0.0)
     url = f"postgresql+psycopg://{postgresql.USER}@127.0.0.1:{wire.port}/postgres"
     made = create_engine(url, connect_args=connections.TCP)
     connections.give_up_on_silent(made)
@@ -85,6 +86,19 @@ def test_a_pool_that_has_gone_deaf_is_opened_anew(engine: Engine, wire: Wire) ->
         with engine.connect() as again:
             assert again.scalar(text("SELECT 1")) == 1
         assert time.monotonic() - began < 20
+
+
+def test_one_that_has_just_answered_is_not_asked_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(connections, "answers", lambda *_: asked.append(1) or True)
+    monkeypatch.setattr(connections, "FRESH_SECONDS", 0.4)
+    for pause in (0.0, 0.0, 0.5):
+        time.sleep(pause)
+        with engine.connect() as one:
+            assert one.scalar(text("SELECT 1")) == 1
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("ends", ["statement", "commit", "rollback"])

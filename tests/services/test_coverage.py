@@ -12,7 +12,7 @@ from models import CampaignTopic, Exemption, RollEntry
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound
-from services import coverage
+from services import coverage, coverage_ledger
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -70,7 +70,7 @@ def test_calling_a_meeting_off_uncovers_its_people(city, db):
     plans.attend(meeting, city.people["chi"])
     meeting.state = "cancelled"
     db.session.flush()
-    assert coverage.refresh_meeting(db.session(), meeting.id) == 1
+    assert coverage_ledger.refresh_meeting(db.session(), meeting.id) == 1
     db.session.commit()
     assert figures(code).members.covered == 0
 
@@ -189,14 +189,14 @@ def test_the_drill_down_adds_up_to_its_unit(city):
 def test_the_roll_can_be_checked_and_repaired_from_the_ledger(city, db):
     code = plans.opened(city)
     plans.attend(plans.sitting(city, code), city.people["chi"])
-    assert coverage.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
+    assert coverage_ledger.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
     wrong = db.session.query(RollEntry).filter_by(person_id=city.people["hien"].id).one()
     wrong.covered_on, wrong.covered_round = date(2026, 11, 2), "main"
     db.session.commit()
-    [found] = coverage.coverage_differences(code, by=SYSTEM, today=world.TODAY)
+    [found] = coverage_ledger.coverage_differences(code, by=SYSTEM, today=world.TODAY)
     assert found.subject == f"m:{city.people['hien'].id}"
-    assert coverage.repair_coverage(code, now=world.NOW, by=SYSTEM) == 1
-    assert coverage.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
+    assert coverage_ledger.repair_coverage(code, now=world.NOW, by=SYSTEM) == 1
+    assert coverage_ledger.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
 
 
 def test_the_figures_cost_the_same_queries_however_many_people(city, db):

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from models import Campaign, RollEntry, db
 from rules.permissions import SYSTEM
-from services import attendance, coverage
+from services import attendance, coverage_ledger
 from tests.world import NOW, TODAY, World, add_meeting, build_world
 
 
@@ -76,6 +76,6 @@ def test_two_meetings_at_once_both_count(app: Flask) -> None:
         for phone in phones:
             phone.join(30)
         with app.app_context():
-            assert coverage.coverage_differences(code, by=SYSTEM, today=TODAY) == []
+            assert coverage_ledger.coverage_differences(code, by=SYSTEM, today=TODAY) == []
             covered = select(RollEntry.person_id).where(RollEntry.covered_on.is_not(None))
             assert set(db.session.scalars(covered)) == set(people)

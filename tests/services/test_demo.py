@@ -32,6 +32,7 @@ from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import Malformed, Refusal
 from services import (
     coverage,
+    coverage_ledger,
     demo,
     report_documents,
     report_files,
@@ -77,7 +78,7 @@ def test_the_ward_has_the_shape_of_a_ward(ward: Flask) -> None:
 
 
 def test_coverage_of_the_demonstration_is_what_its_ledger_says(ward: Flask) -> None:
-    assert coverage.coverage_differences("NQDH26", by=SYSTEM, today=NOW.date()) == []
+    assert coverage_ledger.coverage_differences("NQDH26", by=SYSTEM, today=NOW.date()) == []
 
 
 def test_one_seed_gives_the_same_city_again(app: Flask) -> None:
@@ -145,7 +146,7 @@ def test_the_city_reproduces_the_published_figures(app: Flask) -> None:
         assert (members.need, members.short, members.met) == (4_700, 0, True)
         assert members.covered == members.covered_main + members.covered_makeup
         assert figures.households.met
-        assert coverage.coverage_differences("NQTW4", by=SYSTEM, today=NOW.date()) == []
+        assert coverage_ledger.coverage_differences("NQTW4", by=SYSTEM, today=NOW.date()) == []
         assert len(figures.units) == 55
         assert len(figures.groups) == 104
         assert_eight_wards_became_four()

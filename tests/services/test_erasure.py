@@ -27,7 +27,7 @@ from models import (
 )
 from rules.permissions import SYSTEM
 from rules.refusals import NotFound, Refusal
-from services import coverage, erasure, exports, feeds, privacy, retention
+from services import coverage, coverage_ledger, erasure, exports, feeds, privacy, retention
 from services.office import office
 from services.settings import save_settings
 from tests import world
@@ -125,7 +125,7 @@ def test_nothing_names_the_person_and_the_figures_stay(city: world.World, db: An
     assert left == []
     assert hits(db) == []
     assert figures(code) == before
-    assert coverage.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
+    assert coverage_ledger.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
     states = db.session.scalars(select(OutgoingMessage.state).order_by(OutgoingMessage.id))
     assert list(states) == ["sent", "dropped"]
 
@@ -187,7 +187,7 @@ def test_names_leave_a_closed_campaign_and_every_figure_stays(city: world.World,
     assert figures(code) == before, "a look changes nothing"
     retention.run_retention(now=LATER, by=SYSTEM)
     assert figures(code) == before
-    assert coverage.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
+    assert coverage_ledger.coverage_differences(code, by=SYSTEM, today=world.TODAY) == []
     db.session.expire_all()
     assert ids.isdisjoint(db.session.scalars(select(RollEntry.person_id)).all())
     assert ids.isdisjoint(db.session.scalars(select(Mark.person_id)).all())

@@ -8,7 +8,7 @@ from models import Invitation, Meeting, OutgoingMessage
 from rules.days import instant
 from rules.permissions import SYSTEM, Actor, Grant
 from rules.refusals import NotFound, Refusal
-from services import campaigns, coverage, makeup
+from services import campaigns, coverage, coverage_ledger, makeup
 from tests import world
 from tests.services import campaign_plans as plans
 
@@ -46,7 +46,7 @@ def test_exactly_the_missing_are_invited_and_presence_counts_to_the_campaign(db,
     plans.attend(meeting, city.people["hien"])
     meeting.state = "published"
     db.session.flush()
-    coverage.refresh_meeting(db.session(), meeting.id)
+    coverage_ledger.refresh_meeting(db.session(), meeting.id)
     db.session.commit()
     figure = coverage.campaign_figures(code, by=SYSTEM, today=world.TODAY).members
     assert (figure.covered_main, figure.covered_makeup) == (1, 1)
