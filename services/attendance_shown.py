@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,6 +183,7 @@ def _head_totals(meeting: Meeting) -> dict[str, int]:
     return {"heads": meeting.heads_count, "visits": meeting.visits_count}
 
 
+@lru_cache(maxsize=256)
 def _rfc3339(at: datetime) -> str:
     return at.astimezone(LOCAL).isoformat(timespec="seconds")
 

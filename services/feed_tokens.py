@@ -4,7 +4,6 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, extract, func, inspect, select
-from sqlalchemy.engine import Connection
 
 from models import AuditEntry, FeedToken, Person, RollEntry, Speaker, Unit, Venue
 from services.prepared import Connected, Prepared
@@ -85,18 +84,6 @@ _ALIVE = Prepared(
         .where(_token.token_hash == bindparam("token_hash"), _token.revoked_at.is_(None))
     )
 )
-
-
-class Plain:
-    """A connection where a session is asked for only to look something up: making one ready, and
-    letting it go, takes longer than what a poll asks of the database."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def connection(self) -> Connection:
-        """The connection itself."""
-        return self._connection
 
 
 def token_row(session: Connected, hashed: str) -> TokenRow | None:

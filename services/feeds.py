@@ -19,7 +19,7 @@ from services import access, audit
 from services.feed_expiry import expires_on, expiry_days
 from services.feed_meetings import NAME, Feed, blocks_of, state_of
 from services.feed_memory import is_at_its_limit, is_hurried, remember, remembered
-from services.feed_tokens import Plain, TokenRow, kind_of, titles_are_neutral, token_row
+from services.feed_tokens import TokenRow, kind_of, titles_are_neutral, token_row
 from services.letters import Writer, occasion_of, person_guest
 from services.meeting_facts import OFF_STATES, organizer_of, written_block
 from services.office import office
@@ -98,14 +98,13 @@ def polled_state(token: str, *, kind: str, now: datetime) -> Feed | None:
     hashed = token_hash(token)
     if is_at_its_limit(hashed, now):
         return None
-    with glance() as connection:
-        session = Plain(connection)
-        row = token_row(session, hashed)
+    with glance() as wire:
+        row = token_row(wire, hashed)
         if row is None or row.last_used_on != local_day(now) or kind_of(row)[0] != kind:
             return None
         state = remembered(row, now)
         if state is None and kind != "unit":
-            state = state_of(session, row, now)
+            state = state_of(wire, row, now)
             remember(row, state, now)
         return state
 

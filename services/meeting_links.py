@@ -179,8 +179,8 @@ def actor_of_link(token: str, *, now: datetime) -> Actor | None:
 
     None alike when it is unknown, too early, too late, revoked, or its meeting cancelled.
     """
-    with glance() as connection:
-        found = _ALIVE.rows_of(connection, token_hash=token_hash(token), now=now)
+    with glance() as wire:
+        found = _ALIVE.rows(wire, token_hash=token_hash(token), now=now)
     if not found:
         return None
     [(link_id, meeting_id, label, can_submit)] = found

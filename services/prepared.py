@@ -27,14 +27,27 @@ class Connected(Protocol):
 
 
 class Wire:
-    """A connection as written-down statements use it: who listens to it is asked once for all."""
+    """A connection as written-down statements use it: who listens to it is asked once for all.
 
-    __slots__ = ("connection", "dialect", "driver", "heard")
+    It stands for a session where something is only looked up: making one ready, and letting it go,
+    takes longer than what a tap or a poll asks of the database.
+    """
+
+    __slots__ = ("_connection", "dialect", "driver", "heard")
 
     def __init__(self, connection: Connection) -> None:
-        self.connection, self.dialect = connection, connection.dialect
+        self._connection, self.dialect = connection, connection.dialect
         self.driver: Any = connection.connection.dbapi_connection
         self.heard: Any = connection.dispatch.before_cursor_execute or ()
+
+    def connection(self) -> Connection:
+        """The connection itself, as a session would give it."""
+        return self._connection
+
+    @property
+    def wire(self) -> "Wire":
+        """What `wire_of` asks whoever stands for a session."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -76,10 +89,6 @@ class Prepared:
         """What the database answers, as plain tuples."""
         return self._ask(wire_of(session), values)
 
-    def rows_of(self, connection: Connection, **values: Any) -> list[tuple[Any, ...]]:
-        """The same over a connection that no session holds."""
-        return self._ask(Wire(connection), values)
-
     def run(self, session: Connected, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write these rows, or make the change once for each."""
         self._change(wire_of(session), rows)
@@ -101,7 +110,7 @@ class Prepared:
         cursor = wire.driver.cursor()
         for hear in wire.heard:
             # Whoever counts statements counts these as well.
-            hear(wire.connection, cursor, written.sql, given, None, len(given) > 1)
+            hear(wire.connection(), cursor, written.sql, given, None, len(given) > 1)
         try:
             if len(given) == 1:
                 cursor.execute(written.sql, given[0])

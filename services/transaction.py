@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -71,8 +71,8 @@ class _Lane:
     path needs the ORM, and then joins the same transaction.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self.wire = Wire(connection)
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
         self.info: dict[Any, Any] = {_WRITING: True}
         self._session: Session | None = None
 
@@ -81,13 +81,13 @@ class _Lane:
 
     def _awake(self) -> Session:
         if self._session is None:
-            self._session = Session(bind=self.wire.connection, expire_on_commit=False)
+            self._session = Session(bind=self.connection(), expire_on_commit=False)
             self._session.info[_WRITING] = True
         return self._session
 
     def connection(self) -> Connection:
         """The lane's own connection, without asking which of many it is."""
-        return self.wire.connection
+        return self.wire.connection()
 
     def flush(self) -> None:
         """Write what the session holds back, if one was made."""
@@ -118,27 +118,47 @@ def writing_in_lane() -> Iterator[Session]:
             raise RuntimeError("a write transaction is already open here")
         before.rollback()
         before.expire_all()
-    engine = db.engine
-    is_my_turn = engine.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
-    try:
-        with _connected(engine, _writers) as connection, connection.begin():
-            lane = _Lane(connection)
-            try:
-                yield cast(Session, lane)
-                lane.finish()
-            finally:
-                lane.close()
-    finally:
-        if is_my_turn:
-            _TURN.release()
+    with _connected(_writers) as wire:
+        is_my_turn = wire.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
+        try:
+            with wire.connection().begin():
+                lane = _Lane(wire)
+                try:
+                    yield cast(Session, lane)
+                    lane.finish()
+                finally:
+                    lane.close()
+        finally:
+            if is_my_turn:
+                _TURN.release()
 
 
 @contextmanager
 def one_connection() -> Iterator[None]:
     """Let the look-ups and the writing of one tap share a connection: taking one, and giving it
-    back, costs as much as several statements. Only `glance` and `writing_in_lane` use it."""
-    with _writers(db.engine).connect() as connection, _sharing(connection):
+    back, costs as much as several statements. Only `glance` and `writing_in_lane` use it.
+
+    SQLite's is this thread's own and stays open; PostgreSQL's pool asks each whether it still
+    answers.
+    """
+    engine = db.engine
+    if engine.dialect.name == "sqlite":
+        with _sharing(_own_connection(engine)):
+            yield
+        return
+    with _writers(engine).connect() as connection, _sharing(connection):
         yield
+
+
+def _own_connection(engine: Engine) -> Connection:
+    """The one that this thread keeps, opened anew when it is broken or its pool was emptied."""
+    pool, own = getattr(_SHARED, "own", (None, None))
+    if own is None or own.invalidated or pool is not engine.pool:
+        if own is not None:
+            own.close()
+        own = _writers(engine).connect()
+        _SHARED.own = (engine.pool, own)
+    return own
 
 
 @contextmanager
@@ -150,22 +170,22 @@ def one_look() -> Iterator[None]:
 
 @contextmanager
 def _sharing(connection: Connection) -> Iterator[None]:
-    _SHARED.connection = connection
+    _SHARED.wire = Wire(connection)
     try:
         yield
     finally:
-        _SHARED.connection = None
+        _SHARED.wire = None
 
 
 @contextmanager
-def _connected(engine: Engine, make: Callable[[Engine], Engine]) -> Iterator[Connection]:
+def _connected(make: Callable[[Engine], Engine]) -> Iterator[Wire]:
     """The connection that this thread shares, else one taken for this alone."""
-    shared: Connection | None = getattr(_SHARED, "connection", None)
-    if shared is not None and shared.engine.pool is engine.pool:
+    shared: Wire | None = getattr(_SHARED, "wire", None)
+    if shared is not None:
         yield shared
         return
-    with make(engine).connect() as connection:
-        yield connection
+    with make(db.engine).connect() as connection:
+        yield Wire(connection)
 
 
 def _writers(engine: Engine) -> Engine:
@@ -199,16 +219,14 @@ def reading() -> Session:
     return session
 
 
-@contextmanager
-def glance() -> Iterator[Connection]:
+def glance() -> AbstractContextManager[Wire]:
     """A connection for one prepared look-up, in a twentieth of the time that a session takes."""
-    with _connected(db.engine, _readers) as connection:
-        yield connection
+    return _connected(_readers)
 
 
 def looking() -> Session:
     """`reading()` for the few prepared look-ups of a register: within `one_look`, its connection."""
-    shared: Connection | None = getattr(_SHARED, "connection", None)
+    shared: Wire | None = getattr(_SHARED, "wire", None)
     return reading() if shared is None else cast(Session, _Lane(shared))
 
 

@@ -9,8 +9,8 @@ that serve forms and pages. Whatever is unusual about a request is answered by t
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from io import BytesIO
 from time import perf_counter
@@ -34,7 +34,7 @@ from web.attendance import (
 )
 from web.entrance import OWN, trust_of_hosts
 from web.fields import LARGEST_ID
-from web.headers import protective_headers
+from web.headers import quick_headers
 from web.identity import act_as, now
 from web.monitoring import note_answer
 
@@ -109,8 +109,7 @@ class Taps:
                 device = clean(environ.get("HTTP_X_DEVICE", ""))
                 actor = _bearer(environ) if device else None
                 if actor is not None:
-                    act_as(actor)
-                    in_words = partial(self._app.request_context, environ)
+                    in_words = partial(self._speaking, environ, actor)
                     return _written(environ, meeting_id, actor, device, in_words)
                 with self._app.request_context(environ):
                     actor = json_door(meeting_id)
@@ -118,6 +117,13 @@ class Taps:
         except Exception as error:  # noqa: BLE001  # the view raises it anew, for its handlers
             environ[FAILED] = error
             return None
+
+    @contextmanager
+    def _speaking(self, environ: WSGIEnvironment, actor: Actor) -> Iterator[None]:
+        """What a sentence needs to be in the reader's language."""
+        with self._app.request_context(environ):
+            act_as(actor)
+            yield
 
 
 def _bearer(environ: WSGIEnvironment) -> Actor | None:
@@ -137,8 +143,7 @@ def _written(
 ) -> bytes | None:
     """Write the marks down and answer; None for a body that is no JSON.
 
-    `in_words` opens what a sentence needs to be in the reader's language: verdicts with a reason
-    are rare.
+    `in_words` is opened for verdicts with a reason alone: they are rare.
     """
     data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     environ["wsgi.input"] = BytesIO(data)  # the view reads it again, if it comes to that
@@ -159,5 +164,5 @@ def _headers(body: bytes, scheme: str) -> list[tuple[str, str]]:
         ("Content-Length", str(len(body))),
         ("Cache-Control", "private, no-store"),
         ("Vary", "Cookie"),
-        *protective_headers(scheme=scheme).items(),
+        *quick_headers(scheme),
     ]

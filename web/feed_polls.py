@@ -21,7 +21,7 @@ from rules.calendar import takes_packed
 from services import feeds
 from services.transaction import DATABASE_FAILURES
 from web.entrance import trust_of_hosts
-from web.headers import protective_headers
+from web.headers import new_nonce, protective_headers
 from web.identity import now
 from web.monitoring import note_answer
 
@@ -111,5 +111,5 @@ class Polls:
         feeds.note_ask(state, now=moment)
         headers = Headers(validators(tag, state.modified_at))
         headers.remove("Last-Modified")  # the tag says it better (RFC 9110 15.4.5)
-        headers.update(protective_headers(scheme=environ["wsgi.url_scheme"]))
+        headers.update(protective_headers(new_nonce(), scheme=environ["wsgi.url_scheme"]))
         return headers

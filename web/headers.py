@@ -1,6 +1,7 @@
 """The headers by which browsers protect every answer."""
 
 import secrets
+from functools import cache
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; "
@@ -8,6 +9,7 @@ CONTENT_SECURITY_POLICY = (
     "worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+NOTHING_AT_ALL = "default-src 'none'; frame-ancestors 'none'"
 # Said over https only: for a year the browser asks for no page without it (RFC 6797).
 STRICT_TRANSPORT = "max-age=31536000"
 
@@ -17,11 +19,21 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(16)
 
 
-def protective_headers(nonce: str | None = None, *, scheme: str) -> dict[str, str]:
+def protective_headers(nonce: str, *, scheme: str) -> dict[str, str]:
     """Give what every answer says unless its page says it otherwise."""
+    return _headers(CONTENT_SECURITY_POLICY.format(nonce=nonce), scheme)
+
+
+@cache
+def quick_headers(scheme: str) -> tuple[tuple[str, str], ...]:
+    """The same for an answer that is no page: it may load nothing at all."""
+    return tuple(_headers(NOTHING_AT_ALL, scheme).items())
+
+
+def _headers(policy: str, scheme: str) -> dict[str, str]:
     transport = {"Strict-Transport-Security": STRICT_TRANSPORT} if scheme == "https" else {}
     return transport | {
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY.format(nonce=nonce or new_nonce()),
+        "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",

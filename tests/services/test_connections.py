@@ -91,8 +91,13 @@ def test_a_pool_that_has_gone_deaf_is_opened_anew(engine: Engine, wire: Wire) ->
 def test_one_that_has_just_answered_is_not_asked_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    monkeypatch.setattr(connections, "answers", lambda *_: asked.append(1) or True)
+    asked: list[object] = []
+
+    def answers(connection: object, _seconds: float) -> bool:
+        asked.append(connection)
+        return True
+
+    monkeypatch.setattr(connections, "answers", answers)
     monkeypatch.setattr(connections, "FRESH_SECONDS", 0.4)
     for pause in (0.0, 0.0, 0.5):
         time.sleep(pause)
