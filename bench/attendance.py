@@ -32,6 +32,7 @@ from functools import partial
 from http.cookiejar import CookieJar
 from pathlib import Path
 from socket import socket
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -41,9 +42,9 @@ from bench.parts import plain_register
 from tests import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-REGISTERS = 24
+REGISTERS = 60
+ROUNDS = 7
 MEMBERS = "500"
-WARM = 20
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE_STARTS = b"<!doctype html>"
 Figures = dict[str, float]
@@ -83,12 +84,16 @@ def measure(name: str, environment: dict[str, str], options: argparse.Namespace)
         what = f"raw commits of {size}"
         figures[what] = tell(f"{name}: {what}", raw_commits(environment, size))
     plain = {"id": "plain", "link_token": plain_register.TOKEN}
-    with server(environment, "bench.parts.plain_register:create_app", 1) as bare:
-        figures |= alone(name, "floor", bare, [plain], options.seconds)
-    with server(environment, "app:create_app", 1) as ours:
-        half = registers[: REGISTERS // 2]
-        figures |= alone(name, "ours", ours, half, options.seconds)
-        figures |= alone(name, "ours, in a campaign", ours, of_campaign, options.seconds)
+    with (
+        server(environment, "bench.parts.plain_register:create_app", 1) as bare,
+        server(environment, "app:create_app", 1) as ours,
+    ):
+        sides = {
+            "floor": Side(bare, [plain]),
+            "ours": Side(ours, registers[: REGISTERS // 2]),
+            "ours, in a campaign": Side(ours, of_campaign),
+        }
+        figures |= alone(name, sides, options.seconds)
     with server(environment, "app:create_app", 2) as ours:
         crowd(name, ours, registers, environment, options)
     print(json.dumps({"what": f"{name}: ratios", **ratios(figures)}), flush=True)
@@ -112,13 +117,27 @@ def database(name: str, folder: Path) -> Iterator[str]:
         cluster.stop()
 
 
-def alone(
-    name: str, what: str, at: Server, registers: list[dict[str, Any]], seconds: float
-) -> dict[str, Figures]:
-    """One phone's marks singly, again, the whole register and its page; then marks by fifty from two
-    phones, so that the server is at work while one of them makes its next fifty."""
+class Side:
+    """One of those that are compared: a server, its registers, and two phones before it."""
+
+    def __init__(self, at: Server, registers: list[dict[str, Any]]) -> None:
+        self.at = at
+        self.phones = [Phone(at.port, registers[one::2] or registers, 1, one) for one in range(2)]
+
+    def load(self, kind: str, size: int, path: str, seconds: float) -> Figures:
+        """Marks by fifty come from both phones, so that the server is at work while one of them
+        makes its next fifty; all else from one."""
+        phones = self.phones if size > 1 else self.phones[:1]
+        for phone in phones:
+            phone.size, phone.path = size, path
+            phone.repeats = kind == "the same mark again"
+        return load(phones, self.at.process, seconds)
+
+
+def alone(name: str, sides: dict[str, Side], seconds: float) -> dict[str, Figures]:
+    """One phone's marks singly, again, the whole register and its page, and marks by fifty: the
+    sides take turns, and of their rounds each figure is the median."""
     figures = {}
-    both = [Phone(at.port, registers[number::2] or registers, 1, number) for number in range(2)]
     for kind, size, path in (
         ("mark", 1, "/marks"),
         ("the same mark again", 1, "/marks"),
@@ -126,16 +145,13 @@ def alone(
         ("page", 0, ""),
         ("50 marks", 50, "/marks"),
     ):
-        phones = both if size > 1 else both[:1]
-        for phone in phones:
-            phone.size, phone.path = size, path
-            phone.repeats = kind == "the same mark again"
-            for _ in range(WARM):
-                phone.send()
-            phone.times.clear()
-        figures[f"{what}, {kind}"] = tell(
-            f"{name}: {what}, {kind}", load(phones, at.process, seconds)
-        )
+        rounds: dict[str, list[Figures]] = {what: [] for what in sides}
+        for _ in range(ROUNDS + 1):
+            for what, side in sides.items():
+                rounds[what].append(side.load(kind, size, path, seconds / ROUNDS))
+        for what, (_warm, *measured) in rounds.items():
+            middle = {key: median(one[key] for one in measured) for key in measured[0]}
+            figures[f"{what}, {kind}"] = tell(f"{name}: {what}, {kind}", middle)
     return figures
 
 
@@ -403,6 +419,8 @@ def load(
     beside: Callable[[], None] | None = None,
 ) -> Figures:
     """Let all phones send for the set time; marks a second, CPU and waiting times."""
+    for phone in phones:
+        phone.times.clear()
     until = time.perf_counter() + seconds
     cpu, started = cpu_seconds(process.pid), time.perf_counter()
     tasks: list[Callable[[], None]] = [partial(keep_sending, phone, until) for phone in phones]
