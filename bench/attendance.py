@@ -131,6 +131,7 @@ class Side:
         for phone in phones:
             phone.size, phone.path = size, path
             phone.repeats = kind == "the same mark again"
+            phone.connection.close()  # it opens anew: the server hangs up on those that wait long
         return load(phones, self.at.process, seconds)
 
 
