@@ -229,22 +229,25 @@ def lines_of(
     has = there_is(session, meeting.id) if has is None else has
     people = _named_people(session, meeting, _stamped(marked, "person_id"), has)
     households = _household_lines(session, meeting, _stamped(marked, "household_id"), has)
-    units = {unit for *_, unit in people} | {line.group for line in households}
+    units = {person[-1] for person in people} | {line.group for line in households}
     names = unit_names_on(session, {unit for unit in units if unit}, local_day(meeting.starts_at))
     by_name = sorted(names, key=lambda unit: natural_key(names[unit]))
-    order = {unit: place for place, unit in enumerate(by_name)}
+    order: dict[int | None, int] = {unit: place for place, unit in enumerate(by_name)}
     last = len(order)
     # Units in their order, households after a unit's people, names in theirs.
     people.sort()
-    people.sort(key=lambda person: order.get(person[-1] or 0, last))
+    by_unit: list[list[Any]] = [[] for _ in range(last + 1)]
+    for person in people:
+        by_unit[order.get(person[-1], last)].append(person)
     namesakes = _namesakes(people)
     lines = [
         Line(f"m:{one}", name, unit, year if name in namesakes else None)
-        for _, one, name, year, unit in people
+        for of_unit in by_unit
+        for _, one, name, year, unit in of_unit
     ]
     if households:
         lines += households
-        lines.sort(key=lambda line: order.get(line.group or 0, last))
+        lines.sort(key=lambda line: order.get(line.group, last))
     return [*lines, *(_walk_in_lines(session, meeting) if has.walk_ins else ())], names
 
 

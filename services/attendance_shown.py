@@ -143,9 +143,10 @@ def _shown(session: Session, meeting: Meeting, now: datetime) -> Shown:
     standing = {row[0]: (row[1], row[2]) for row in marked}
     doubtful = _several_standing(session, meeting.id) if has.marked_twice else {}
     subjects = ",".join(_subject_texts(lines, names, standing, doubtful))
-    counts = count_statuses(standing.get(line[0], _UNMARKED)[0] for line in lines).as_json()
+    # Whoever is marked has a line; the others' lines are of people not marked.
+    statuses = [row[1] for row in marked] + [NOT_MARKED] * (len(lines) - len(marked))
     head = _head(meeting, now) | {
-        "counts": counts | _head_totals(meeting),
+        "counts": count_statuses(statuses).as_json() | _head_totals(meeting),
         "groups": [{"id": unit, "name": name} for unit, name in names.items()],
         "heads": heads_by_label(session, meeting.id) if has.heads else {},
     }
