@@ -1,4 +1,4 @@
-"""Taking SQLite's write lock while another process has it."""
+"""SQLite's write lock while another process has it, and the connections that threads keep."""
 
 import sqlite3
 import threading
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from models import Setting
-from services.transaction import writing
+from services.transaction import glance, one_connection, writing
 
 pytestmark = pytest.mark.backends("sqlite")
 
@@ -52,3 +52,32 @@ def test_a_lock_that_is_kept_is_told_after_the_set_wait_and_reads_still_wait_as_
     write("afterwards")
     with db.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+
+
+def test_a_thread_keeps_its_connection_while_it_lives_and_the_pool_has_it_back_after(db, app):
+    pool, kept = db.engine.pool, []
+
+    def tap() -> None:
+        with app.app_context(), one_connection(), glance() as wire:
+            kept.append(id(wire.driver))
+
+    def taps() -> None:
+        tap()
+        tap()
+        kept.append(pool.checkedout())
+
+    before = pool.checkedout()
+    thread = threading.Thread(target=taps)
+    thread.start()
+    thread.join()
+    first, second, while_alive = kept
+    assert first == second
+    assert (while_alive, pool.checkedout()) == (before + 1, before)
+
+
+def test_an_emptied_pool_takes_the_kept_connection_with_it(db):
+    with one_connection(), glance() as wire:
+        earlier = wire.driver
+    db.engine.dispose()
+    with one_connection(), glance() as wire:
+        assert wire.driver is not earlier
