@@ -39,6 +39,7 @@ from models import (
 )
 from rules.attendance import Mark as Fact
 from rules.days import local_day
+from rules.parts import in_parts
 from services.access import subtree
 from services.attendance_ledger import AT_MEETING, FACT_COLUMNS, MARK, fact_of
 from services.prepared import Listed, Prepared
@@ -46,15 +47,15 @@ from services.units import natural_key, unit_names_on
 
 LARGEST_ID = 2_147_483_647
 BY_HAND = ("person", "makeup")
-CHUNK = 500
 
 _OF_PERSON: Any = literal_column("'m:'", String)
 _INVITATION = inspect(Invitation).local_table
+_IS_INVITED = (_INVITATION.c.meeting_id == bindparam("meeting")) & _INVITATION.c.removed_at.is_(
+    None
+)
 _INVITED = Listed(
     lambda among: select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
-        _INVITATION.c.meeting_id == bindparam("meeting"),
-        _INVITATION.c.removed_at.is_(None),
-        among(_INVITATION.c.person_id),
+        _IS_INVITED, among(_INVITATION.c.person_id)
     )
 )
 # The same with their marks, in one question: what nearly every tap asks.
@@ -66,11 +67,7 @@ _INVITED_WITH_MARKS = Listed(
             MARK,
             AT_MEETING & (MARK.c.subject == _OF_PERSON + cast(_INVITATION.c.person_id, String)),
         )
-        .where(
-            _INVITATION.c.meeting_id == bindparam("meeting"),
-            _INVITATION.c.removed_at.is_(None),
-            among(_INVITATION.c.person_id),
-        )
+        .where(_IS_INVITED, among(_INVITATION.c.person_id))
     )
 )
 _PERSON = inspect(Person).local_table
@@ -80,7 +77,7 @@ _INVITED_NAMED = Prepared(
     lambda _: (
         select(*_NAMED, _INVITATION.c.unit_id)
         .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
-        .where(_INVITATION.c.meeting_id == bindparam("meeting"), _INVITATION.c.removed_at.is_(None))
+        .where(_IS_INVITED)
     )
 )
 _LINE = inspect(RegisterLine).local_table
@@ -168,11 +165,11 @@ def expected_among(
     if not others and not households:
         return found
     has = there_is(session, meeting.id)
-    for chunk in _chunks(others):
+    for chunk in in_parts(others):
         brought = _brought(session, meeting, chunk, has)
         rows = session.execute(brought) if brought is not None else ()
         found |= {f"m:{person}": UnitOfDay(unit, person) for person, unit in rows}
-    for chunk in _chunks(households):
+    for chunk in in_parts(households):
         statement = _households(session, meeting, chunk, has)
         rows = session.execute(statement) if statement is not None else ()
         for household, unit in rows:
@@ -199,11 +196,9 @@ def walk_ins_among(session: Session, subjects: Collection[str]) -> dict[str, tup
     """The meeting and name of the walk-ins that are written down already, at whatever meeting."""
     ids = sorted(subject[2:] for subject in subjects if subject.startswith("w:"))
     found: dict[str, tuple[int, str]] = {}
-    for start in range(0, len(ids), CHUNK):
+    for part in in_parts(ids):
         for one, meeting_id, name in session.execute(
-            select(WalkIn.id, WalkIn.meeting_id, WalkIn.name).where(
-                WalkIn.id.in_(ids[start : start + CHUNK])
-            )
+            select(WalkIn.id, WalkIn.meeting_id, WalkIn.name).where(WalkIn.id.in_(part))
         ):
             found[f"w:{one}"] = (meeting_id, name)
     return found
@@ -254,10 +249,6 @@ def lines_of(
 def residential_units(session: Session, meeting: Meeting) -> list[int]:
     """The residential units that are invited by name; a Party unit does not bring its households."""
     return [row[0] for row in _RESIDENTIAL.rows(session, meeting=meeting.id)]
-
-
-def _chunks(ids: list[int]) -> Iterable[list[int]]:
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
 def _holds(table: Any, day: date) -> ColumnElement[bool]:
@@ -383,7 +374,7 @@ def _household_lines(
     if statement is not None:
         units |= _pairs(session, statement)
     found: list[tuple[Any, Line]] = []
-    for chunk in _chunks(sorted(units)):
+    for chunk in in_parts(sorted(units)):
         rows = session.execute(
             select(Household.id, Household.number, Household.representative).where(
                 Household.id.in_(chunk)

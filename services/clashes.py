@@ -23,6 +23,7 @@ from models import (
 from rules.clashes import Clash, Occupancy, all_clashes, find_clashes
 from rules.days import LOCAL, local_day
 from rules.meetings import LONGEST
+from rules.parts import in_parts
 from rules.permissions import Actor
 from services.access import meetings_visible_to
 from services.busy import busy_occupancies
@@ -31,7 +32,6 @@ from services.transaction import reading
 from services.units import parents_on
 
 TAKING_UP = ("draft", "published", "held")
-_CHUNK = 500
 
 MeetingRow = Row[int, str, datetime, datetime, str, int]
 
@@ -114,7 +114,7 @@ def members_under(session: Session, unit_ids: Iterable[int], on: date) -> dict[i
         for ancestor in ancestors & below.keys():
             below[ancestor].add(unit_id)
     people: dict[int, set[int]] = defaultdict(set)
-    for part in _chunks(sorted(set().union(*below.values())) if below else []):
+    for part in in_parts(sorted(set().union(*below.values())) if below else []):
         rows = session.execute(
             select(Membership.unit_id, Membership.person_id).where(
                 Membership.unit_id.in_(part),
@@ -322,14 +322,10 @@ def _grouped(
     column: InstrumentedAttribute[int],
 ) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    for part in _chunks(ids):
+    for part in in_parts(ids):
         for key, value in session.execute(query.where(column.in_(part))):
             found[key].add(value)
     return found
-
-
-def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
 
 
 def _ancestors(parents: Mapping[int, int]) -> dict[int, frozenset[int]]:
@@ -346,7 +342,7 @@ def _ancestors(parents: Mapping[int, int]) -> dict[int, frozenset[int]]:
 
 def _visible(session: Session, ids: Sequence[int], by: Actor, on: date) -> set[int]:
     found: set[int] = set()
-    for part in _chunks(ids):
+    for part in in_parts(ids):
         query = select(Meeting.id).where(Meeting.id.in_(part), meetings_visible_to(by, on))
         found.update(session.scalars(query))
     return found
@@ -355,7 +351,7 @@ def _visible(session: Session, ids: Sequence[int], by: Actor, on: date) -> set[i
 def _titles(session: Session, rows: Sequence[MeetingRow], visible: set[int]) -> dict[int, str]:
     hidden = sorted({row.organiser_id for row in rows if row.id not in visible})
     names: dict[int, str] = {}
-    for part in _chunks(hidden):
+    for part in in_parts(hidden):
         names.update(
             (row.id, row.name)
             for row in session.execute(select(Unit.id, Unit.name).where(Unit.id.in_(part)))
@@ -375,7 +371,7 @@ def _names(
         ("speaker", speakers, Speaker),
         ("unit", units, Unit),
     ):
-        for part in _chunks(sorted(ids)):
+        for part in in_parts(sorted(ids)):
             rows = session.execute(select(table.id, table.name).where(table.id.in_(part)))
             names.update(((kind, row.id), row.name) for row in rows)
     return names

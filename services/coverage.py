@@ -39,6 +39,7 @@ from rules.coverage import (
     sum_members,
 )
 from rules.days import instant
+from rules.parts import in_parts
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
 from services.access import granted_unit_ids, units_visible_to
@@ -53,7 +54,6 @@ from services.successions import came_from_a_split, came_over, predecessors_of
 from services.transaction import reading
 from services.units import grassroots_of, natural_key, unit_by_code, unit_names_on
 
-CHUNK = 400
 POPULATIONS = ("members", "households")
 
 # Units as they are called on a day, and those that have a line of their own, written down once.
@@ -466,9 +466,8 @@ class _KnownUnit:
 def _known_units(session: Session, ids: Iterable[int], on: date) -> dict[int, _KnownUnit]:
     found: dict[int, _KnownUnit] = {}
     ended: list[int] = []
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), CHUNK):
-        rows = session.execute(_KNOWN_UNITS, {"ids": wanted[start : start + CHUNK], "on": on})
+    for part in in_parts(sorted(set(ids))):
+        rows = session.execute(_KNOWN_UNITS, {"ids": part, "on": on})
         for unit_id, code, tree, fold, position, name, name_then, valid_to in rows:
             order = (position, natural_key(fold), code)
             found[unit_id] = _KnownUnit(unit_id, code, name_then or name, tree, order)

@@ -2,7 +2,7 @@
 beside it in their own transaction, so that every figure is one count of the roll."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -15,19 +15,21 @@ from models import Campaign, CampaignTopic, ExternalCredit, Meeting, RegisterLin
 from rules.attendance import ATTENDING
 from rules.coverage import Attended, CompletionRule, any_meeting, completed_on
 from rules.days import local_day
+from rules.parts import in_parts
 from rules.permissions import Actor
 from services import audit
 from services.access import require_role
+from services.attendance_roll import ids_of
 from services.campaigns import campaign_for
 from services.prepared import Among, Listed, Prepared
 from services.transaction import reading, writing
 
-CHUNK = 400
 TAKES_PLACE = ("published", "held")
 
 # What a mark asks of its campaign, once for people and once for households, written down once.
 _ENTRY: Any = inspect(RollEntry).local_table
-_KEYS = ("person_id", "household_id")
+_KINDS = {"person_id": "m", "household_id": "h"}
+"""The entry's column, and how a subject of that kind begins."""
 _TOPICS = Prepared(
     lambda _: select(CampaignTopic.id).where(CampaignTopic.campaign_id == bindparam("campaign"))
 )
@@ -57,8 +59,8 @@ def _entries_of(key: str, among: Among, *, lock: bool) -> Select[*tuple[Any, ...
     return entries.with_for_update(of=_ENTRY) if lock else entries
 
 
-_ENTRIES = {key: Listed(partial(_entries_of, key, lock=False)) for key in _KEYS}
-_LOCKED = {key: Listed(partial(_entries_of, key, lock=True)) for key in _KEYS}
+_ENTRIES = {key: Listed(partial(_entries_of, key, lock=False)) for key in _KINDS}
+_LOCKED = {key: Listed(partial(_entries_of, key, lock=True)) for key in _KINDS}
 _CREDITS = Listed(lambda among: _STANDING.where(among(ExternalCredit.person_id)))
 _COVER = Prepared(
     lambda _: (
@@ -90,7 +92,7 @@ def _sittings_of(key: str, among: Among) -> Select[*tuple[Any, ...]]:
     )
 
 
-_ATTENDED = {key: Listed(partial(_sittings_of, key)) for key in _KEYS}
+_ATTENDED = {key: Listed(partial(_sittings_of, key)) for key in _KINDS}
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,11 @@ def refresh_subjects(session: Session, campaign_id: int, subjects: Iterable[str]
     Subjects without an entry on the campaign's roll, and walk-ins, are passed over.
     """
     session.flush()  # written-down statements see only what is in the database already
-    changed = 0
-    for key, ids in zip(_KEYS, _ids_by_kind(subjects), strict=True):
-        for chunk in _chunks(sorted(ids)):
-            changed += _write_differences(
-                session, _differences(session, campaign_id, key, chunk, lock=True)
-            )
+    several, changed = list(subjects), 0
+    for key, kind in _KINDS.items():
+        for part in in_parts(ids_of(several, kind)):
+            found = _differences(session, campaign_id, key, part, lock=True)
+            changed += _write_differences(session, found)
     return changed
 
 
@@ -169,15 +170,6 @@ class _Difference:
     ledger: tuple[date | None, str | None]
 
 
-def _ids_by_kind(subjects: Iterable[str]) -> tuple[set[int], set[int]]:
-    ids: dict[str, set[int]] = {"m": set(), "h": set()}
-    for subject in subjects:
-        kind, _, number = subject.partition(":")
-        if kind in ids:
-            ids[kind].add(int(number))
-    return ids["m"], ids["h"]
-
-
 def _differences(
     session: Session, campaign_id: int, key: str, ids: Sequence[int], *, lock: bool = False
 ) -> list[_Difference]:
@@ -198,7 +190,7 @@ def _differences(
         if completion is not None:
             ledger = (completion.covered_on, "main" if completion.in_main_round else "makeup")
         if ledger != (covered_on, covered_round):
-            subject = f"{'m' if key == 'person_id' else 'h'}:{subject_id}"
+            subject = f"{_KINDS[key]}:{subject_id}"
             found.append(_Difference(entry_id, subject, (covered_on, covered_round), ledger))
     return found
 
@@ -235,20 +227,15 @@ def _write_differences(session: Session, differences: Sequence[_Difference]) -> 
     return len(differences)
 
 
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
-
-
 def _all_differences(session: Session, campaign_id: int) -> list[_Difference]:
     found: list[_Difference] = []
-    for key in _KEYS:
+    for key in _KINDS:
         subject = getattr(RollEntry, key)
         ids = session.scalars(
             select(subject).where(RollEntry.campaign_id == campaign_id, subject.is_not(None))
         )
-        for chunk in _chunks(sorted(ids)):
-            found += _differences(session, campaign_id, key, chunk)
+        for part in in_parts(sorted(ids)):
+            found += _differences(session, campaign_id, key, part)
     return found
 
 

@@ -1,7 +1,7 @@
 """Meetings as people look them up: lists with filters, one meeting's page, and a form's choices."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -24,6 +24,7 @@ from models import (
 )
 from rules.clashes import Clash
 from rules.days import instant, local_day
+from rules.parts import in_parts
 from rules.permissions import Actor
 from rules.text import fold, matches
 from services.access import (
@@ -405,13 +406,9 @@ def _lines(session: Session, rows: Sequence[Line]) -> list[MeetingLine]:
     ]
 
 
-def _chunks(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))
-
-
 def _invited_counts(session: Session, ids: Sequence[int]) -> dict[int, int]:
     counts: dict[int, int] = {}
-    for part in _chunks(ids):
+    for part in in_parts(ids):
         rows = session.execute(
             select(Invitation.meeting_id, func.count(Invitation.id))
             .where(Invitation.meeting_id.in_(part), Invitation.removed_at.is_(None))
@@ -423,7 +420,7 @@ def _invited_counts(session: Session, ids: Sequence[int]) -> dict[int, int]:
 
 def _speaker_names(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     names: dict[int, list[str]] = defaultdict(list)
-    for part in _chunks(ids):
+    for part in in_parts(ids):
         rows = session.execute(
             select(MeetingSpeaker.meeting_id, Speaker.name)
             .join(Speaker, Speaker.id == MeetingSpeaker.speaker_id)

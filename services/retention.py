@@ -44,6 +44,7 @@ from models import (
     WalkIn,
 )
 from rules.days import instant, local_day
+from rules.parts import in_parts
 from rules.permissions import SYSTEM, Actor
 from rules.privacy import ANONYMOUS_CODE, anonymous_name, months_before
 from rules.refusals import N_, NotAllowed
@@ -305,7 +306,7 @@ def _anonymise_campaign(session: Session, campaign_id: int, now: datetime, by: A
 def _people_at(session: Session, meetings: Iterable[int]) -> set[int]:
     """Everybody still named at these meetings."""
     people: set[int] = set()
-    for part in _parts(meetings):
+    for part in in_parts(sorted(meetings)):
         for table in (Mark, RegisterLine, Invitation):
             people |= set(
                 session.scalars(
@@ -315,12 +316,6 @@ def _people_at(session: Session, meetings: Iterable[int]) -> set[int]:
                 )
             )
     return people
-
-
-def _parts(ids: Iterable[int]) -> Iterable[list[int]]:
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), 500):
-        yield wanted[start : start + 500]
 
 
 def _mapping(session: Session, people: Iterable[int], now: datetime) -> dict[int, int]:
@@ -383,7 +378,7 @@ def _move_at(session: Session, model: Any, part: list[int], mapping: dict[int, i
 
 
 def _anonymise_meetings(session: Session, ids: list[int], mapping: dict[int, int]) -> None:
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         for table in (Mark, RegisterLine, Invitation):
             _move_at(session, table, part, mapping)
         session.execute(delete(Claim).where(Claim.meeting_id.in_(part)))

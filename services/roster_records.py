@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models import Exemption as ExemptionRow
 from models import Household, HouseholdResidence, Membership, Person, Unit
+from rules.parts import in_parts
 from rules.permissions import Actor
 from rules.roster import HouseholdRow, MemberRow
 from rules.roster_cells import Exemption
@@ -24,7 +25,6 @@ from rules.roster_changes import (
 from rules.text import fold, name_sort_key, split_full_name
 from services import audit
 
-_CHUNK = 500
 _INSERTED_AT_ONCE = 1000
 
 
@@ -42,8 +42,7 @@ class Recorded:
 
 
 def _chunks(values: Iterable[Any]) -> Iterable[list[Any]]:
-    wanted = sorted(set(values))
-    return (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))
+    return in_parts(sorted(set(values)))
 
 
 def _member_query(on: date) -> Select[*tuple[Any, ...]]:

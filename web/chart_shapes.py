@@ -56,8 +56,8 @@ def beside(name: str, said: str) -> bool:
 
 
 def headed(name: str, said: str, *, is_beside: bool) -> tuple[list[Markup], float]:
-    """A name on the left and its figure on the right, on the same line or beneath the name; drawn
-    from the top, with how high they are. A picture has all its lines alike."""
+    """A name on the left and its figure on the right, on the same line or beneath the name, and how
+    high both are, drawn from the top. A picture has all its lines alike."""
     lines = wrapped(name, WIDTH)
     shapes = [words(0, LINE * place + 12, part) for place, part in enumerate(lines)]
     last = len(lines) - 1 if is_beside else len(lines)
