@@ -36,7 +36,7 @@ from gateways.smtp import SmtpSettings
 from models import db
 from rules.backups import Keep
 from services import backups, connections, office
-from web.headers import new_nonce, protective_headers
+from web.headers import data_headers, new_nonce, protective_headers
 
 COLLECT_AFTER = 20_000
 """So many objects more than before, against Python's 700: some thirty registers' worth of names."""
@@ -288,7 +288,11 @@ def _dress_templates(app: Flask) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        for name, value in protective_headers(csp_nonce(), scheme=request.scheme).items():
+        if response.mimetype == "application/json":
+            protection = dict(data_headers(request.scheme))
+        else:
+            protection = protective_headers(csp_nonce(), scheme=request.scheme)
+        for name, value in protection.items():
             response.headers.setdefault(name, value)
         if request.endpoint == "static":
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

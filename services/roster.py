@@ -60,6 +60,7 @@ CHANGED_SINCE = N_(
     "Danh sách trong hệ thống đã thay đổi sau khi bạn xem trước. Hãy xem lại rồi xác nhận."
 )
 STUCK = N_("Việc đang làm bị dừng giữa chừng, chưa có gì được nhập. Hãy kiểm tra lại từ đầu.")
+GONE_IMPORT = N_("Không tìm thấy lần nhập danh sách này.")
 GONE = N_("Tệp đã tải lên không còn (chỉ giữ 24 giờ). Hãy tải tệp lên lần nữa.")
 UNIT_NEEDED = N_("Chưa nối cột nào với họ và tên (hoặc số hộ). Hãy chọn cột rồi thử lại.")
 
@@ -327,7 +328,7 @@ def check(import_id: int, *, now: datetime, by: Actor) -> None:
         fail(import_id, Said.of(refusal.sentence, **refusal.params), now=now)
         return
     with writing() as session:
-        row = session.get_one(RosterImport, import_id)
+        row = _under_way(session, import_id)
         row.state, row.progress_percent, row.result = "checked", 100, preview(findings)
 
 
@@ -345,7 +346,7 @@ def apply_import(import_id: int, *, now: datetime, by: Actor) -> None:
         return
     with writing() as session:
         findings = findings_of(session, table, _choices(view))
-        row = session.get_one(RosterImport, import_id)
+        row = _under_way(session, import_id)
         row.result = preview(findings)
         if findings.errors or outcome(findings) != view.result.get("outcome"):
             row.state, row.message = "checked", CHANGED_SINCE
@@ -372,9 +373,12 @@ def _table_of(
 
 
 def fail(import_id: int, said: Said, *, now: datetime) -> None:
-    """Remember that the work stopped, and why; nothing of it has been written."""
+    """Remember that the work stopped, and why; nothing of it has been written.
+
+    NotFound when somebody has discarded the import meanwhile.
+    """
     with writing() as session:
-        row = session.get_one(RosterImport, import_id)
+        row = _under_way(session, import_id)
         row.state, row.finished_at = "failed", now
         row.message = said.sentence
         row.result = {**(row.result or {}), "message_params": dict(said.params)}
@@ -450,11 +454,18 @@ def roster_imports(*, now: datetime, by: Actor, limit: int = 20) -> list[ImportV
     return [_view(session, row, now) for row in session.scalars(query)]
 
 
+def _under_way(session: Session, import_id: int) -> RosterImport:
+    row = session.get(RosterImport, import_id)
+    if row is None:
+        raise NotFound(GONE_IMPORT)
+    return row
+
+
 def _import_for(session: Session, import_id: int, by: Actor) -> RosterImport:
     require_role(by, "staff")
     row = session.get(RosterImport, import_id)
     if row is None or not (by.is_admin or row.by_account_id == by.account_id):
-        raise NotFound(N_("Không tìm thấy lần nhập danh sách này."))
+        raise NotFound(GONE_IMPORT)
     return row
 
 

@@ -34,7 +34,7 @@ from web.attendance import (
 )
 from web.entrance import OWN, trust_of_hosts
 from web.fields import LARGEST_ID
-from web.headers import quick_headers
+from web.headers import data_headers
 from web.identity import act_as, now
 from web.monitoring import note_answer
 
@@ -164,5 +164,5 @@ def _headers(body: bytes, scheme: str) -> list[tuple[str, str]]:
         ("Content-Length", str(len(body))),
         ("Cache-Control", "private, no-store"),
         ("Vary", "Cookie"),
-        *quick_headers(scheme),
+        *data_headers(scheme),
     ]

@@ -25,8 +25,8 @@ def protective_headers(nonce: str, *, scheme: str) -> dict[str, str]:
 
 
 @cache
-def quick_headers(scheme: str) -> tuple[tuple[str, str], ...]:
-    """The same for an answer that is no page: it may load nothing at all."""
+def data_headers(scheme: str) -> tuple[tuple[str, str], ...]:
+    """The same for JSON, which is no page: it may load nothing at all."""
     return tuple(_headers(NOTHING_AT_ALL, scheme).items())
 
 

@@ -24,7 +24,7 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import RadioField, SelectField
 
 from rules.days import local_day
-from rules.refusals import N_, Refusal
+from rules.refusals import N_, NotFound, Refusal
 from rules.roster_cells import Said
 from rules.roster_columns import FIELD_LABELS, HOUSEHOLD_FIELDS, MEMBER_FIELDS, numbers_rows
 from services import roster, units
@@ -354,7 +354,10 @@ def _in_background(work: Callable[..., None], import_id: int) -> None:
             try:
                 work(import_id, now=moment, by=actor)
             except Exception:
-                roster.fail(import_id, Said(BUG), now=moment)
+                try:
+                    roster.fail(import_id, Said(BUG), now=moment)
+                except NotFound:
+                    return  # discarded meanwhile: nobody waits for it any more
                 raise
 
     threading.Thread(target=run, name=f"roster-{import_id}", daemon=True).start()

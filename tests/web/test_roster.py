@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 from flask.testing import FlaskClient
 
-from models import Person, db
+from models import Person, RosterImport, db
+from services.transaction import writing
 from tests.world import World, build_world, signed_in
 
 HEADER = ["Mã", "Họ và tên", "Chi bộ", "Năm sinh", "CCCD"]
@@ -187,3 +188,19 @@ def test_cells_that_nobody_knows_are_founded_from_the_preview(
     assert "Nhập danh sách này?" in an.get(address).text
     elsewhere = chosen | {"parent": world.units["ward-2"].id}
     assert an.post(f"{address}/units", data=elsewhere).status_code in (404, 422)
+
+
+def test_an_import_discarded_while_it_is_checked_ends_without_a_fault(
+    an: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = upload(an, workbook(HEADER, *ROWS)).location
+
+    def discard(*_: object) -> None:
+        with writing() as session:
+            session.delete(session.get_one(RosterImport, int(address.rpartition("/")[2])))
+
+    monkeypatch.setattr("services.roster.error_copy", discard)
+    chosen = {"column-0": "code", "column-1": "name", "column-2": "unit", "column-3": "birth"}
+    assert an.post(f"{address}/columns", data=chosen).status_code == 303
+    finish()
+    assert an.get(address).status_code == 404
