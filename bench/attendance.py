@@ -15,34 +15,42 @@ import http.client
 import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import CookieJar
 from pathlib import Path
 from socket import socket
 from statistics import median
 from typing import Any
 
-import psycopg
 from sqlalchemy import create_engine, text
 
 from bench.parts import plain_register
 from bench.parts.phones import Figures, Phone, load
+from bench.parts.raw_commits import IDS, RawCommits
 from tests import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTERS, OF_CAMPAIGN = 60, 12
 ROUNDS = 7
 MEMBERS = "500"
+KINDS = (
+    ("mark", 1, "/marks"),
+    ("the same mark again", 1, "/marks"),
+    ("register", 0, "/register"),
+    ("page", 0, ""),
+    ("50 marks", 50, "/marks"),
+)
+RAW_ROWS = {"mark": (1,), "50 marks": (8, 50)}
+Rounds = dict[str, list[Figures]]
 
 
 @dataclass
@@ -74,10 +82,6 @@ def measure(name: str, environment: dict[str, str], options: argparse.Namespace)
     registers = made_registers(environment)
     of_campaign = registers[:OF_CAMPAIGN]
     join_campaign(environment["DATABASE_URL"], [one["id"] for one in of_campaign])
-    figures = {}
-    for size in (1, 50):
-        what = f"raw commits of {size}"
-        figures[what] = tell(f"{name}: {what}", raw_commits(environment, size))
     plain = {"id": "plain", "link_token": plain_register.TOKEN}
     with (
         server(environment, "bench.parts.plain_register:create_app", 1) as bare,
@@ -88,10 +92,10 @@ def measure(name: str, environment: dict[str, str], options: argparse.Namespace)
             "ours": Side(ours, registers[OF_CAMPAIGN:]),
             "ours, in a campaign": Side(ours, of_campaign),
         }
-        figures |= alone(name, sides, options.seconds)
+        rounds = alone(name, sides, environment, options.seconds)
     with server(environment, "app:create_app", 2) as ours:
         crowd(name, ours, registers, environment, options)
-    print(json.dumps({"what": f"{name}: ratios", **ratios(figures)}), flush=True)
+    print(json.dumps({"what": f"{name}: ratios", **ratios(rounds)}), flush=True)
 
 
 @contextmanager
@@ -130,25 +134,32 @@ class Side:
         return load(phones, self.at.process, seconds)
 
 
-def alone(name: str, sides: dict[str, Side], seconds: float) -> dict[str, Figures]:
-    """One phone's marks singly, again, the whole register and its page, and marks by fifty: the
-    sides take turns, and of their rounds each figure is the median."""
-    figures = {}
-    for kind, size, path in (
-        ("mark", 1, "/marks"),
-        ("the same mark again", 1, "/marks"),
-        ("register", 0, "/register"),
-        ("page", 0, ""),
-        ("50 marks", 50, "/marks"),
-    ):
-        rounds: dict[str, list[Figures]] = {what: [] for what in sides}
-        for _ in range(ROUNDS + 1):
-            for what, side in sides.items():
-                rounds[what].append(side.load(kind, size, path, seconds / ROUNDS))
-        for what, (_warm, *measured) in rounds.items():
-            middle = {key: median(one[key] for one in measured) for key in measured[0]}
-            figures[f"{what}, {kind}"] = tell(f"{name}: {what}, {kind}", middle)
-    return figures
+def alone(name: str, sides: dict[str, Side], environment: dict[str, str], seconds: float) -> Rounds:
+    """One phone's marks singly, again, the whole register and its page, and marks by fifty; beside
+    marks, the raw commits of the same database. All take turns, for the machine is not the same
+    from one second to the next; what is told of each is the median of its rounds."""
+    rounds: Rounds = {}
+    for kind, size, path in KINDS:
+        loads = {
+            f"{what}, {kind}": partial(side.load, kind, size, path) for what, side in sides.items()
+        }
+        loads |= {
+            f"raw commits of {rows}, {ids}": RawCommits(environment, rows, ids).load
+            for rows in RAW_ROWS.get(kind, ())
+            for ids in IDS
+        }
+        for turn in range(ROUNDS + 1):
+            for what, load_it in loads.items():
+                found = load_it(seconds / ROUNDS)
+                if turn:  # the first warms up
+                    rounds.setdefault(what, []).append(found)
+        for what in loads:
+            measured = rounds[what]
+            tell(
+                f"{name}: {what}",
+                {key: median(one[key] for one in measured) for key in measured[0]},
+            )
+    return rounds
 
 
 def crowd(
@@ -179,27 +190,30 @@ def crowd(
         )
 
 
-def ratios(figures: dict[str, Figures]) -> Figures:
-    """Our processor time against the floor's, and our batches against grouped commits."""
+def ratios(rounds: Rounds) -> Figures:
+    """Our processor time against the floor's, and our marks against raw commits: each the median of
+    its ratios within a round."""
 
     def of_floor(kind: str, ours: str = "ours") -> float:
-        floor = figures[f"floor, {kind}"]["cpu_ms_per_request"]
-        return round(floor / figures[f"{ours}, {kind}"]["cpu_ms_per_request"], 2)
+        pairs = zip(rounds[f"floor, {kind}"], rounds[f"{ours}, {kind}"], strict=True)
+        cpu = "cpu_ms_per_request"
+        return round(median(floor[cpu] / own[cpu] for floor, own in pairs), 2)
 
-    grouped = figures["raw commits of 50"]["rows_per_second"]
-    single = figures["raw commits of 1"]["rows_per_second"]
+    def of_raw(kind: str, raw: str) -> float:
+        pairs = zip(rounds[raw], rounds[f"ours, {kind}"], strict=True)
+        return round(
+            median(own["marks_per_second"] / one["rows_per_second"] for one, own in pairs), 2
+        )
+
     return {
-        "mark / floor": of_floor("mark"),
+        **{f"{kind} / floor": of_floor(kind) for kind, _, _ in KINDS},
         "mark in a campaign / floor": of_floor("mark", "ours, in a campaign"),
-        "50 marks / floor": of_floor("50 marks"),
-        "same mark again / floor": of_floor("the same mark again"),
-        "register / floor": of_floor("register"),
-        "page / floor": of_floor("page"),
-        "page_ms": figures["ours, page"]["cpu_ms_per_request"],
-        "marks / single commits": round(figures["ours, mark"]["marks_per_second"] / single, 2),
-        "batches / grouped commits": round(
-            figures["ours, 50 marks"]["marks_per_second"] / grouped, 2
-        ),
+        "page_ms": median(one["cpu_ms_per_request"] for one in rounds["ours, page"]),
+        **{
+            f"{kind} / {raw}": of_raw(kind, raw)
+            for kind, sizes in RAW_ROWS.items()
+            for raw in (f"raw commits of {rows}, {ids}" for rows in sizes for ids in IDS)
+        },
     }
 
 
@@ -207,35 +221,6 @@ def tell(what: str, figures: Figures) -> Figures:
     """One figure as one line."""
     print(json.dumps({"what": what, **figures}), flush=True)
     return figures
-
-
-def raw_commits(environment: dict[str, str], rows: int, seconds: float = 2) -> Figures:
-    """Rows a second that this database makes durable from one connection, so many to a commit."""
-    url = environment["DATABASE_URL"]
-    is_sqlite = url.startswith("sqlite")
-    connection: Any
-    if is_sqlite:
-        connection = sqlite3.connect(
-            Path(environment["INSTANCE_PATH"]) / "raw.db", isolation_level=None
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    else:
-        connection = psycopg.connect(url, autocommit=True)
-    connection.execute("CREATE TABLE IF NOT EXISTS raw (id TEXT PRIMARY KEY, body TEXT)")
-    value = "?" if is_sqlite else "%s"
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        connection.execute("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
-        connection.cursor().executemany(
-            f"INSERT INTO raw VALUES ({value}, {value})",
-            [(str(uuid.uuid4()), "x" * 120) for _ in range(rows)],
-        )
-        connection.execute("COMMIT")
-        done += rows
-    took = time.perf_counter() - started
-    connection.close()
-    return {"rows_per_second": round(done / took)}
 
 
 def prepared(folder: Path, url: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def main() -> None:
             address = f"/attendance/{made['id']}"
             page.locator(".register[data-kept]").wait_for()
             slow_down(page)
-            figures = {"usable": [], "letter typed": [], "tap shown": []}
+            figures: dict[str, list[float]] = {"usable": [], "letter typed": [], "tap shown": []}
             for _ in range(rounds):
                 page.goto(address, wait_until="commit")
                 page.locator(".register[data-started]").wait_for()

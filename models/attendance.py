@@ -5,9 +5,12 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Model, UtcDateTime, one_of
+from models.base import Model, UtcDateTime, one_of, only_words, word_of
 
 STATUSES = ("present", "late", "left_early", "excused", "unexcused", "none")
+_STATUS = word_of("mark_status", *STATUSES)
+_SOURCE = word_of("mark_source", "phone", "desk", "paper", "import")
+_FLAG = word_of("mark_flag", "after_lock", "not_on_roll", "clock", "conflict", "late")
 
 
 class Mark(Model):
@@ -27,6 +30,9 @@ class Mark(Model):
             " + (CASE WHEN walk_in_id IS NULL THEN 0 ELSE 1 END) = 1",
             name="one_subject",
         ),
+        only_words("status", _STATUS),
+        only_words("source", _SOURCE),
+        only_words("flag", _FLAG),
         Index("ix_mark_meeting_id_subject", "meeting_id", "subject"),
         Index("ix_mark_person_id", "person_id"),
         Index("ix_mark_household_id", "household_id"),
@@ -41,7 +47,7 @@ class Mark(Model):
     )
     walk_in_id: Mapped[str | None] = mapped_column(ForeignKey("walk_in.id", ondelete="RESTRICT"))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
-    status: Mapped[str] = mapped_column(one_of("mark_status", *STATUSES))
+    status: Mapped[str] = mapped_column(_STATUS)
     annuls_id: Mapped[str | None] = mapped_column(String(36))
     tapped_at: Mapped[datetime] = mapped_column(UtcDateTime)
     corrected_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -49,12 +55,8 @@ class Mark(Model):
     marked_by_id: Mapped[int | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
     link_id: Mapped[int | None] = mapped_column(ForeignKey("meeting_link.id", ondelete="SET NULL"))
     device: Mapped[str] = mapped_column(String(60), default="")
-    source: Mapped[str] = mapped_column(
-        one_of("mark_source", "phone", "desk", "paper", "import"), default="phone"
-    )
-    flag: Mapped[str | None] = mapped_column(
-        one_of("mark_flag", "after_lock", "not_on_roll", "clock", "conflict", "late")
-    )
+    source: Mapped[str] = mapped_column(_SOURCE, default="phone")
+    flag: Mapped[str | None] = mapped_column(_FLAG)
 
 
 class RegisterLine(Model):
@@ -65,6 +67,7 @@ class RegisterLine(Model):
 
     __tablename__ = "register_line"
     __table_args__ = (
+        only_words("status", _STATUS),
         Index("ix_register_line_person_id_meeting_id", "person_id", "meeting_id"),
         Index("ix_register_line_household_id_meeting_id", "household_id", "meeting_id"),
     )
@@ -79,7 +82,7 @@ class RegisterLine(Model):
     )
     walk_in_id: Mapped[str | None] = mapped_column(ForeignKey("walk_in.id", ondelete="RESTRICT"))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id", ondelete="RESTRICT"))
-    status: Mapped[str] = mapped_column(one_of("mark_status", *STATUSES))
+    status: Mapped[str] = mapped_column(_STATUS)
     mark_id: Mapped[str] = mapped_column(String(36))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Enum, MetaData, event
+from sqlalchemy import CheckConstraint, DateTime, Enum, MetaData, event
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
@@ -67,13 +67,15 @@ def _moment_of(value: datetime | None) -> datetime | None:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
-_WITHOUT_OFFSET = len("2026-11-23 08:00:00.000000")
+_TEXT = "%04d-%02d-%02d %02d:%02d:%02d.%06d"
 
 
 def _text_of(value: datetime | None) -> str | None:
     """SQLAlchemy's own form of a time in SQLite: without the offset, which is that of UTC."""
-    moment = _moment_of(value)
-    return None if moment is None else moment.isoformat(" ", "microseconds")[:_WITHOUT_OFFSET]
+    at = _moment_of(value)
+    if at is None:
+        return None
+    return _TEXT % (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
 
 
 def _moment_in(text: str | None) -> datetime | None:
@@ -87,6 +89,17 @@ def _in_utc(value: datetime | None) -> datetime | None:
 def one_of(name: str, *values: str) -> Enum:
     """A text column that the database itself holds to these values."""
     return Enum(*values, name=name, native_enum=False, create_constraint=True, length=24)
+
+
+def word_of(name: str, *values: str) -> Enum:
+    """`one_of` for the columns of every tap; its table holds it to the values by `only_words`."""
+    return Enum(*values, name=name, native_enum=False, create_constraint=False, length=24)
+
+
+def only_words(column: str, kind: Enum) -> CheckConstraint:
+    """The check of a `word_of` column, word by word: for a list in brackets SQLite builds an index
+    anew for each row that is written, which takes as long as writing the row."""
+    return CheckConstraint(" OR ".join(f"{column} = '{one}'" for one in kind.enums), name=kind.name)
 
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"

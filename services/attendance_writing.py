@@ -29,13 +29,13 @@ from sqlalchemy.orm import Session
 
 from models import Meeting, RegisterLine
 from services.attendance_ledger import MARK
-from services.prepared import Listed, Prepared
+from services.prepared import Insert, Listed, Prepared
 
 Row = Mapping[str, Any]
 COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _LINE: Any = inspect(RegisterLine).local_table
 _MEETING: Any = inspect(Meeting).local_table
-_INSERT_MARKS = Prepared(lambda _: insert(MARK).inline(), MARK.c.keys())
+_INSERT_MARKS = Insert(lambda _: insert(MARK).inline(), MARK.c.keys())
 _DELETE_LINES = Listed(
     lambda among: delete(_LINE).where(
         _LINE.c.meeting_id == bindparam("meeting"), among(_LINE.c.subject)
@@ -73,7 +73,7 @@ def _at_once(_: str) -> Any:
     return _count().add_cte(marks.cte("marked"), _or_changed(lines).cte("lined"))
 
 
-_PUT_LINES = Prepared(_put_lines, _LINE.c.keys())
+_PUT_LINES = Insert(_put_lines, _LINE.c.keys())
 _COUNT = Prepared(_count)
 _AT_ONCE = Prepared(_at_once)
 

@@ -1,6 +1,5 @@
 """The door of a meeting: the code on its screen, the claims of those who scan it, and their end."""
 
-import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from rules.text import clean, split_full_name
 from services import audit
 from services.attempts import Limit, count_attempt, forget_attempts, network_of
 from services.attendance import DEVICE_LENGTH, meeting_to_write, record_marks, window_of
+from services.attendance_ledger import new_mark_id
 from services.attendance_roll import expected_among
 from services.attendance_shown import meeting_to_read
 from services.office import office
@@ -418,7 +418,7 @@ def _statuses(session: Session, meeting_id: int) -> dict[str, str]:
 
 def _mark(subject: str, status: str, now: datetime) -> dict[str, str]:
     return {
-        "id": str(uuid.uuid4()),
+        "id": new_mark_id(now),
         "subject": subject,
         "status": status,
         "tapped_at": now.isoformat(),

@@ -6,12 +6,13 @@ import os
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from services.attendance_ledger import new_mark_id
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE_STARTS = b"<!doctype html>"
@@ -77,10 +78,10 @@ class Phone:
                     yield register, self._body(register, part)
 
     def _body(self, register: dict[str, Any], names: list[str]) -> object:
-        now = datetime.now(UTC).isoformat()
-        marks = []
+        moment = datetime.now(UTC)
+        now, marks = moment.isoformat(), []
         for subject in names:
-            mark = {"id": str(uuid.uuid4()), "subject": subject, "status": "present"}
+            mark = {"id": new_mark_id(moment), "subject": subject, "status": "present"}
             before = self._marks.get(f"{register['id']} {subject}")
             self._marks[f"{register['id']} {subject}"] = mark["id"]
             marks.append(mark | {"tapped_at": now} | ({"annuls": before} if before else {}))

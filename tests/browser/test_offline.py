@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -156,6 +158,21 @@ def test_an_opened_register_opens_again_with_no_server_at_all(own, phones):
         own.start()
     wait_until_sent(page)
     assert stored(page, made)["counts"]["present"] == 3
+
+
+def test_a_marks_id_begins_with_its_moment_and_any_other_is_random(own, phones):
+    page = phones()
+    open_register(page, new_register(own.server, members=5))
+    marks = page.evaluate(
+        "import('attendance/roster').then(({ newMarkId }) => [newMarkId(0x0123456789ab), newMarkId()])"
+    )
+    others = page.evaluate("import('attendance/roster').then(({ newId }) => [newId(), newId()])")
+    old, new, *random_ids = (UUID(one) for one in (*marks, *others))
+    assert (old.version, new.version) == (7, 7)
+    assert old.hex.startswith("0123456789ab")
+    assert abs(int(new.hex[:12], 16) / 1000 - time.time()) < 60
+    assert [one.version for one in random_ids] == [4, 4]
+    assert random_ids[0].hex[:8] != random_ids[1].hex[:8]
 
 
 def test_fifty_unsent_marks_survive_a_reload_and_a_closed_page(own, phones):

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from rules.attendance import Status, current_statuses
 from rules.permissions import Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound
 from services import attendance, attendance_shown, attendance_states
+from services.attendance_ledger import new_mark_id
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.world import NOW, TODAY, World, add_meeting, build_world
 
@@ -456,3 +458,13 @@ def test_any_order_and_any_replay_of_batches_gives_the_register_of_the_rule(worl
     shown = statuses(attendance_shown.register(meeting.id, now=AT, by=staff(world)))
     assert {one: status for one, status in shown.items() if status != "not_marked"} == expected
     assert attendance.register_differences(meeting.id) == []
+
+
+def test_marks_made_here_have_ids_in_the_order_of_their_moments():
+    moments = [NOW + timedelta(milliseconds=number) for number in range(40)]
+    made = [new_mark_id(moment) for moment in moments]
+    assert made == sorted(made)
+    assert {UUID(one).version for one in made} == {7}
+    assert {UUID(one).variant for one in made} == {RFC_4122}
+    assert int(made[0].replace("-", "")[:12], 16) == int(NOW.timestamp() * 1000)
+    assert len({new_mark_id(NOW) for _ in range(100)}) == 100

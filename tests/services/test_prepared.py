@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, event, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from models import AuditEntry, Setting
-from services.prepared import SIZES, Listed, Prepared
+from services.prepared import SIZES, Insert, Listed, Prepared
 from tests.world import NOW
 
 AUDIT: Any = inspect(AuditEntry).local_table
@@ -71,3 +71,22 @@ def test_it_writes_in_the_sessions_transaction_and_is_counted(db):
     db.session.rollback()
     assert len([one for one in seen if one.startswith("INSERT INTO setting")]) == 1
     assert NAMED.rows(db.session(), ["khoá 0", "khoá 1"]) == []
+
+
+def test_rows_keep_what_they_say_whichever_columns_are_empty(db):
+    put = Insert(
+        lambda _: insert(AUDIT).inline(), [one.name for one in AUDIT.c if one.name != "id"]
+    )
+    empty: dict[str, Any] = {one.name: None for one in AUDIT.c if one.name != "id"}
+    empty |= {"at": NOW, "by_name": "An", "entity": "test", "details": {}, "reason": ""}
+    first = empty | {"action": "a", "entity_id": "1"}
+    second = empty | {"action": "b", "entity_id": "2", "seal": "x"}
+    put.run(db.session(), [first])
+    put.run(db.session(), [first, second, first])
+    look = Prepared(
+        lambda _: select(AUDIT.c.action, AUDIT.c.unit_id, AUDIT.c.seal).where(
+            AUDIT.c.entity == bindparam("kind")
+        )
+    )
+    a, b = ("a", None, None), ("b", None, "x")
+    assert sorted(look.rows(db.session(), kind="test")) == [a, a, a, b]
