@@ -39,7 +39,7 @@ from bench.parts.raw_commits import IDS, RawCommits
 from tests import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
-REGISTERS, OF_CAMPAIGN = 60, 12
+REGISTERS, OF_CAMPAIGN = 200, 24
 ROUNDS = 7
 MEMBERS = "500"
 KINDS = (

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Model, UtcDateTime, one_of, only_words, word_of
+from models.base import Model, UtcDateTime, index_of_some, one_of, only_words, word_of
 
 STATUSES = ("present", "late", "left_early", "excused", "unexcused", "none")
 _STATUS = word_of("mark_status", *STATUSES)
@@ -35,7 +35,7 @@ class Mark(Model):
         only_words("flag", _FLAG),
         Index("ix_mark_meeting_id_subject", "meeting_id", "subject"),
         Index("ix_mark_person_id", "person_id"),
-        Index("ix_mark_household_id", "household_id"),
+        index_of_some("ix_mark_household_id", "household_id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -69,7 +69,7 @@ class RegisterLine(Model):
     __table_args__ = (
         only_words("status", _STATUS),
         Index("ix_register_line_person_id_meeting_id", "person_id", "meeting_id"),
-        Index("ix_register_line_household_id_meeting_id", "household_id", "meeting_id"),
+        index_of_some("ix_register_line_household_id_meeting_id", "household_id", "meeting_id"),
     )
 
     meeting_id: Mapped[int] = mapped_column(

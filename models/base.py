@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CheckConstraint, DateTime, Enum, MetaData, event
+from sqlalchemy import CheckConstraint, DateTime, Enum, Index, MetaData, event, text
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
@@ -100,6 +100,12 @@ def only_words(column: str, kind: Enum) -> CheckConstraint:
     """The check of a `word_of` column, word by word: for a list in brackets SQLite builds an index
     anew for each row that is written, which takes as long as writing the row."""
     return CheckConstraint(" OR ".join(f"{column} = '{one}'" for one in kind.enums), name=kind.name)
+
+
+def index_of_some(name: str, column: str, *more: str) -> Index:
+    """An index of the rows alone that have something in its first column."""
+    has_some = text(f"{column} IS NOT NULL")
+    return Index(name, column, *more, sqlite_where=has_some, postgresql_where=has_some)
 
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"

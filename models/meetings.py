@@ -15,7 +15,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Model, UtcDateTime, one_of
+from models.base import Model, UtcDateTime, one_of, only_words, word_of
+
+_REGISTER_STATE = word_of("register_state", "not_taken", "draft", "submitted", "locked")
 
 
 class Venue(Model):
@@ -78,6 +80,7 @@ class Meeting(Model):
 
     __tablename__ = "meeting"
     __table_args__ = (
+        only_words("register_state", _REGISTER_STATE),
         CheckConstraint("ends_at > starts_at", name="times_in_order"),
         CheckConstraint("periods IS NULL OR periods BETWEEN 0 AND 24", name="periods_of_a_day"),
         Index("ix_meeting_starts_at", "starts_at"),
@@ -123,9 +126,7 @@ class Meeting(Model):
         default="draft",
     )
     state_reason: Mapped[str] = mapped_column(String(300), default="")
-    register_state: Mapped[str] = mapped_column(
-        one_of("register_state", "not_taken", "draft", "submitted", "locked"), default="not_taken"
-    )
+    register_state: Mapped[str] = mapped_column(_REGISTER_STATE, default="not_taken")
     register_version: Mapped[int] = mapped_column(Integer, default=0)
     present_count: Mapped[int] = mapped_column(Integer, default=0)
     heads_count: Mapped[int] = mapped_column(Integer, default=0)
