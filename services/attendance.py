@@ -1,7 +1,7 @@
 """The register of a meeting: marks written as facts, and what they add up to for the reader."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
@@ -113,7 +113,7 @@ def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> i
             ledger = ledger_of(session, meeting_id, None)
             deciding = {one: deciding_mark(ledger.get(one, ())) for one in wrong}
             delete_lines(session, meeting_id, [one for one in wrong if deciding[one] is None])
-            put_lines(session, _lines(session, meeting, deciding, {}))
+            put_lines(session, [mark.id for mark in deciding.values() if mark])
         recount(session, meeting)
         if meeting.campaign_id is not None and wrong:
             session.flush()
@@ -320,8 +320,9 @@ def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by
     came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
     counters = _counters(meeting, came)
     delete_lines(session, meeting.id, [one for one in touched if deciding[one] is None])
-    lines = _lines(session, meeting, deciding, _known_stamps(batch))
-    write_marks(session, meeting.id, marks, lines, counters)
+    write_marks(
+        session, meeting.id, marks, [mark.id for mark in deciding.values() if mark], counters
+    )
     for name, value in counters.items():
         setattr(meeting, name, value)
     changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
@@ -336,20 +337,6 @@ def _counters(meeting: Any, came: int) -> dict[str, Any]:
         "visits_count": meeting.visits_count + came,
         "register_version": meeting.register_version + 1,
         "register_state": state_after_mark(RegisterState(meeting.register_state)).value,
-    }
-
-
-def _known_stamps(batch: _Batch) -> dict[str, dict[str, Any]]:
-    """Whom the batch's own marks are about, without asking the database again."""
-    return {fact.id: _stamp(batch.roll[fact.subject]) for fact, _ in batch.kept}
-
-
-def _stamp(place: UnitOfDay) -> dict[str, Any]:
-    return {
-        "person_id": place.person_id,
-        "household_id": place.household_id,
-        "walk_in_id": place.walk_in_id,
-        "unit_id": place.unit_id,
     }
 
 
@@ -376,10 +363,15 @@ def _write_walk_ins(session: Session, batch: _Batch) -> None:
 
 
 def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[str, Any]:
-    return _stamp(batch.roll[fact.subject]) | {
+    unit_id, person_id, household_id, walk_in_id = batch.roll[fact.subject]
+    return {
         "id": fact.id,
         "meeting_id": batch.meeting.id,
         "subject": fact.subject,
+        "person_id": person_id,
+        "household_id": household_id,
+        "walk_in_id": walk_in_id,
+        "unit_id": unit_id,
         "status": fact.status.value,
         "annuls_id": fact.annuls,
         "tapped_at": fact.tapped_at,
@@ -391,29 +383,6 @@ def _mark_row(batch: _Batch, fact: Fact, flag: str | None, by: Actor) -> dict[st
         "source": fact.source,
         "flag": flag,
     }
-
-
-def _lines(
-    session: Session,
-    meeting: Meeting,
-    deciding: Mapping[str, Fact | None],
-    stamps: dict[str, dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """The lines of these subjects as a mark decides each; whoever is not marked has none."""
-    unknown = [mark.id for mark in deciding.values() if mark and mark.id not in stamps]
-    if unknown:
-        stamps = stamps | stamps_of(session, unknown)
-    return [
-        stamps[mark.id]
-        | {
-            "meeting_id": meeting.id,
-            "subject": subject,
-            "status": mark.status.value,
-            "mark_id": mark.id,
-        }
-        for subject, mark in deciding.items()
-        if mark is not None
-    ]
 
 
 def _log(

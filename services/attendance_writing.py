@@ -6,13 +6,16 @@ and each row of a list sent one by one costs as much as a statement.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
-    Select,
+    String,
     Text,
     Update,
+    any_,
     bindparam,
     cast,
     column,
@@ -22,6 +25,7 @@ from sqlalchemy import (
     inspect,
     literal_column,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,12 +33,14 @@ from sqlalchemy.orm import Session
 
 from models import Meeting, RegisterLine
 from services.attendance_ledger import MARK
-from services.prepared import Insert, Listed, Prepared
+from services.prepared import Among, Insert, Listed, Prepared
 
 Row = Mapping[str, Any]
 COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _LINE: Any = inspect(RegisterLine).local_table
 _MEETING: Any = inspect(Meeting).local_table
+_LINE_COLUMNS = tuple(_LINE.c.keys())
+_IDS = ARRAY(String)
 _INSERT_MARKS = Insert(lambda _: insert(MARK).inline(), MARK.c.keys())
 _DELETE_LINES = Listed(
     lambda among: delete(_LINE).where(
@@ -43,15 +49,21 @@ _DELETE_LINES = Listed(
 )
 
 
-def _or_changed(statement: Any) -> Any:
-    """Lines that are there already are changed."""
-    changed = {name: statement.excluded[name] for name in ("unit_id", "status", "mark_id")}
-    return statement.on_conflict_do_update(index_elements=["meeting_id", "subject"], set_=changed)
+def _said_by(marks: Any) -> list[Any]:
+    """What a line has of the mark that decides it, in the order of the line's columns."""
+    return [marks.c.id if name == "mark_id" else marks.c[name] for name in _LINE_COLUMNS]
 
 
-def _put_lines(dialect: str) -> Any:
-    made = postgresql.insert(_LINE) if dialect == "postgresql" else sqlite.insert(_LINE)
-    return _or_changed(made).inline()
+def _lines_from(dialect: str, decided: Any) -> Any:
+    """Put these lines on the register; those that are there already are changed."""
+    table = postgresql.insert(_LINE) if dialect == "postgresql" else sqlite.insert(_LINE)
+    put = table.from_select(_LINE_COLUMNS, decided)
+    changed = {name: put.excluded[name] for name in ("unit_id", "status", "mark_id")}
+    return put.on_conflict_do_update(index_elements=["meeting_id", "subject"], set_=changed)
+
+
+def _put_lines(dialect: str, among: Among) -> Any:
+    return _lines_from(dialect, select(*_said_by(MARK)).where(among(MARK.c.id)))
 
 
 def _count(_: str = "") -> Update:
@@ -59,21 +71,26 @@ def _count(_: str = "") -> Update:
     return update(_MEETING).where(_MEETING.c.id == bindparam("meeting")).values(new)
 
 
-def _sent(table: Any, name: str) -> Select[Any]:
-    """A table's rows out of the JSON that a value of this name holds."""
-    rows = func.json_populate_recordset(
-        literal_column(f"NULL::{table.name}"), cast(bindparam(name, type_=Text), JSON)
-    )
-    return select(*rows.table_valued(*(column(one.name) for one in table.c), name=name).c)
-
-
 def _at_once(_: str) -> Any:
-    marks = insert(MARK).from_select(MARK.c.keys(), _sent(MARK, "marks"))
-    lines = postgresql.insert(_LINE).from_select(_LINE.c.keys(), _sent(_LINE, "lines"))
-    return _count().add_cte(marks.cte("marked"), _or_changed(lines).cte("lined"))
+    """A line's mark is one of those just sent, which the ledger does not show yet, or an older."""
+    rows = func.json_populate_recordset(
+        literal_column(f"NULL::{MARK.name}"), cast(bindparam("marks", type_=Text), JSON)
+    )
+    sent = rows.table_valued(*(column(one.name) for one in MARK.c), name="sent")
+    new = (
+        insert(MARK)
+        .from_select(MARK.c.keys(), select(*sent.c))
+        .returning(*_said_by(MARK))
+        .cte("marked")
+    )
+    decided = [
+        select(*_said_by(marks)).where(marks.c.id == any_(bindparam("deciding", type_=_IDS)))
+        for marks in (new, MARK)
+    ]
+    return _count().add_cte(_lines_from("postgresql", union_all(*decided)).cte("lined"))
 
 
-_PUT_LINES = Insert(_put_lines, _LINE.c.keys())
+_PUT_LINES = {name: Listed(partial(_put_lines, name)) for name in ("sqlite", "postgresql")}
 _COUNT = Prepared(_count)
 _AT_ONCE = Prepared(_at_once)
 
@@ -82,23 +99,23 @@ def write_marks(
     session: Session,
     meeting_id: int,
     marks: Sequence[Row],
-    lines: Sequence[Row],
+    deciding: Sequence[str],
     counters: Row,
 ) -> None:
-    """Add marks to the ledger, put the lines they decide, and set the meeting's `COUNTERS`."""
+    """Add marks to the ledger, put the lines of those that decide, by their ids, and set the
+    meeting's `COUNTERS`."""
     values = {f"new_{name}": counters[name] for name in COUNTERS} | {"meeting": meeting_id}
     if session.connection().dialect.name == "postgresql":
-        _AT_ONCE.run(session, [values | {"marks": _json(marks), "lines": _json(lines)}])
+        _AT_ONCE.run(session, [values | {"marks": _json(marks), "deciding": list(deciding)}])
         return
     _INSERT_MARKS.run(session, marks)
-    put_lines(session, lines)
+    put_lines(session, deciding)
     _COUNT.run(session, [values])
 
 
-def put_lines(session: Session, lines: Sequence[Row]) -> None:
-    """Add lines to a register, or change those that are there."""
-    if lines:
-        _PUT_LINES.run(session, lines)
+def put_lines(session: Session, deciding: Sequence[str]) -> None:
+    """Add to a register, or change, the lines of the subjects whom these marks decide."""
+    _PUT_LINES[session.connection().dialect.name].run(session, deciding)
 
 
 def delete_lines(session: Session, meeting_id: int, subjects: Sequence[str]) -> None:
