@@ -93,6 +93,7 @@ def measure(name: str, environment: dict[str, str], options: argparse.Namespace)
             "ours, in a campaign": Side(ours, of_campaign),
         }
         rounds = alone(name, sides, environment, options.seconds)
+    os.sync()  # what was written before is on the disk's way no longer
     with server(environment, "app:create_app", 2) as ours:
         crowd(name, ours, registers, environment, options)
     print(json.dumps({"what": f"{name}: ratios", **ratios(rounds)}), flush=True)
