@@ -35,7 +35,7 @@ from sqlalchemy import create_engine, text
 
 from bench.parts import plain_register
 from bench.parts.phones import Figures, Phone, load
-from bench.parts.raw_commits import IDS, RawCommits
+from bench.parts.raw_commits import IDS, raw_commits
 from tests import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,15 +137,15 @@ class Side:
 
 def alone(name: str, sides: dict[str, Side], environment: dict[str, str], seconds: float) -> Rounds:
     """One phone's marks singly, again, the whole register and its page, and marks by fifty; beside
-    marks, the raw commits of the same database. All take turns, for the machine is not the same
-    from one second to the next; what is told of each is the median of its rounds."""
+    marks, the raw commits of the same database. All take turns, since the machine changes
+    its speed all the time; what is told of each is the median of its rounds."""
     rounds: Rounds = {}
     for kind, size, path in KINDS:
         loads = {
             f"{what}, {kind}": partial(side.load, kind, size, path) for what, side in sides.items()
         }
         loads |= {
-            f"raw commits of {rows}, {ids}": RawCommits(environment, rows, ids).load
+            f"raw commits of {rows}, {ids}": partial(raw_commits, environment, rows, ids)
             for rows in RAW_ROWS.get(kind, ())
             for ids in IDS
         }

@@ -40,6 +40,16 @@ def new_mark_id(now: datetime) -> str:
     return str(UUID(int=made & ~(0xF << 76) & ~(0b11 << 62) | 7 << 76 | 0b10 << 62))
 
 
+def new_mark(subject: str, status: str, now: datetime) -> dict[str, Any]:
+    """A mark made here, in the form in which phones send theirs."""
+    return {
+        "id": new_mark_id(now),
+        "subject": subject,
+        "status": status,
+        "tapped_at": now.isoformat(),
+    }
+
+
 def fact_of(row: Sequence[Any], meeting_id: int) -> Fact:
     """A stored mark (`FACT_COLUMNS`) as the rules know it; one of another meeting never looks like
     one of this."""

@@ -32,7 +32,7 @@ from rules.text import clean, split_full_name
 from services import audit
 from services.attempts import Limit, count_attempt, forget_attempts, network_of
 from services.attendance import DEVICE_LENGTH, meeting_to_write, record_marks, window_of
-from services.attendance_ledger import new_mark_id
+from services.attendance_ledger import new_mark
 from services.attendance_roll import expected_among
 from services.attendance_shown import meeting_to_read
 from services.office import office
@@ -170,7 +170,7 @@ def scan(meeting_id: int, text: str, *, now: datetime, by: Actor, device: str = 
     answer = _answer(session, meeting, person, now, is_taker=True)
     if person is None or answer.outcome != Outcome.CONFIRMED:
         return answer
-    body = {"marks": [_mark(answer.subject, Status.PRESENT, now)], "register": "counts"}
+    body = {"marks": [new_mark(answer.subject, Status.PRESENT, now)], "register": "counts"}
     done = record_marks(meeting_id, body, now=now, by=by, device=device)
     _, verdict = done.verdicts[0]
     if verdict.kind == "refused" and verdict.reason is not None:
@@ -207,7 +207,7 @@ def confirm_claims(
         for one, subject, said in _waiting(session, meeting_id)
         if (said not in _ABSENT if claim_ids is None else one in claim_ids)
     ]
-    marks = [_mark(subject, status, now) for _, subject, said in chosen if said not in _HERE]
+    marks = [new_mark(subject, status, now) for _, subject, said in chosen if said not in _HERE]
     refused: dict[str, Refusal | None] = {}
     if marks:
         body = {"marks": marks, "register": "counts"}
@@ -414,15 +414,6 @@ def _statuses(session: Session, meeting_id: int) -> dict[str, str]:
         )
     )
     return {row.subject: row.status for row in rows}
-
-
-def _mark(subject: str, status: str, now: datetime) -> dict[str, str]:
-    return {
-        "id": new_mark_id(now),
-        "subject": subject,
-        "status": status,
-        "tapped_at": now.isoformat(),
-    }
 
 
 def screen(meeting_id: int, *, now: datetime, by: Actor) -> Screen:

@@ -17,7 +17,7 @@ from rules.permissions import Actor
 from rules.refusals import Refusal
 from rules.text import clean
 from services.attendance import record_marks
-from services.attendance_ledger import new_mark_id
+from services.attendance_ledger import new_mark
 from services.attendance_roll import lines_of
 from services.attendance_shown import meeting_to_read, register
 from services.transaction import reading
@@ -85,12 +85,12 @@ def enter_paper(
     """
     found = register(meeting_id, now=now, by=by)["subjects"]
     marks: list[dict[str, Any]] = [
-        _mark(one.subject, one.status, now) | ({"annuls": one.annuls} if one.annuls else {})
+        new_mark(one.subject, one.status, now) | ({"annuls": one.annuls} if one.annuls else {})
         for one in paper_changes(found, typed)
     ]
     for name, unit in guests:
         if clean(name):
-            guest = _mark(f"w:{uuid.uuid4()}", Status.PRESENT, now)
+            guest = new_mark(f"w:{uuid.uuid4()}", Status.PRESENT, now)
             marks.append(guest | {"name": name, "unit": unit})
     names = {one["subject"]: one["name"] for one in found}
     names |= {mark["subject"]: mark["name"] for mark in marks if "name" in mark}
@@ -105,15 +105,6 @@ def enter_paper(
             else:
                 saved += 1
     return Entered(saved, refused)
-
-
-def _mark(subject: str, status: Status, now: datetime) -> dict[str, Any]:
-    return {
-        "id": new_mark_id(now),
-        "subject": subject,
-        "status": status.value,
-        "tapped_at": now.isoformat(),
-    }
 
 
 def paper_sheet(meeting_id: int, *, now: datetime, by: Actor) -> Sheet:

@@ -81,8 +81,7 @@ class Prepared:
     """One statement over plain tables, made from named `bindparam`s; none of them expanding."""
 
     def __init__(self, make: Callable[[str], Any], columns: Sequence[str] = ()) -> None:
-        """`make` gives the statement for the name of a dialect; `columns` are those of an insert,
-        of which `Insert` knows more."""
+        """`make` gives the statement for the name of a dialect; `columns` are those of an insert."""
         self._make, self._columns = make, list(columns) or None
         self._written: dict[str, _Written] = {}
 
@@ -145,11 +144,9 @@ class Insert:
         """Write these rows, each with a value or None for every column."""
         first, *others = rows
         filled = tuple(
-            [
-                name
-                for name in self._columns
-                if first[name] is not None or any(one[name] is not None for one in others)
-            ]
+            name
+            for name in self._columns
+            if first[name] is not None or any(one[name] is not None for one in others)
         )
         statement = self._filling.get(filled)
         if statement is None:

@@ -29,7 +29,7 @@ from rules.permissions import Actor
 from rules.refusals import N_, Malformed, Refusal
 from rules.text import clean
 from services import attendance, attendance_shown, attendance_states
-from services.attendance_ledger import new_mark_id
+from services.attendance_ledger import new_mark
 from services.attendance_previous import previous_statuses
 from services.attendance_tally import group_tallies, record_tallies
 from services.meeting_links import actor_of_link
@@ -407,20 +407,17 @@ def verdicts_json(verdicts: list[tuple[str | None, Verdict]]) -> list[dict[str, 
 
 def _marks_of_form(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The marks by which the register becomes what the plain form says."""
-    moment = now()
-    at = moment.isoformat(timespec="seconds")
+    at = now().replace(microsecond=0)
     marks: list[dict[str, Any]] = []
     for one in found["subjects"]:
         wanted = request.form.get(one["subject"], one["status"])
         if wanted != one["status"] and wanted in CHOICES:
             status = Status.NONE.value if wanted == NOT_MARKED else wanted
-            mark = {"id": new_mark_id(moment), "subject": one["subject"], "status": status}
-            marks.append(mark | {"tapped_at": at, "annuls": one.get("mark")})
+            marks.append(new_mark(one["subject"], status, at) | {"annuls": one.get("mark")})
     name = request.form.get("guest", "").strip()
     if name:
-        guest = {"id": new_mark_id(moment), "subject": f"w:{uuid.uuid4()}", "status": "present"}
-        unit = request.form.get("guest_unit", "")
-        marks.append(guest | {"tapped_at": at, "name": name, "unit": unit})
+        guest = new_mark(f"w:{uuid.uuid4()}", Status.PRESENT, at)
+        marks.append(guest | {"name": name, "unit": request.form.get("guest_unit", "")})
     return marks
 
 

@@ -20,35 +20,29 @@ IDS: dict[str, Callable[[], str]] = {
 """Rows whose ids come in order, as those of marks do, take a third of the time in SQLite."""
 
 
-class RawCommits:
-    """So many rows to a commit, into a table of an id and a text."""
-
-    def __init__(self, environment: dict[str, str], rows: int, ids: str) -> None:
-        self.rows, self.new_id = rows, IDS[ids]
-        url = environment["DATABASE_URL"]
-        self.is_sqlite = url.startswith("sqlite")
-        self.connection: Any
-        if self.is_sqlite:
-            path = Path(environment["INSTANCE_PATH"]) / "raw.db"
-            self.connection = sqlite3.connect(path, isolation_level=None)
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            self.connection.execute("PRAGMA synchronous = FULL")
-        else:
-            self.connection = psycopg.connect(url, autocommit=True)
-
-    def load(self, seconds: float) -> Figures:
-        """Commit for so long, into a table that is new; only the database is timed."""
-        self.connection.execute("DROP TABLE IF EXISTS raw")
-        self.connection.execute("CREATE TABLE raw (id TEXT PRIMARY KEY, body TEXT)")
-        begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
-        value = "?" if self.is_sqlite else "%s"
-        done, took = 0, 0.0
-        while took < seconds:
-            made = [(self.new_id(), "x" * 120) for _ in range(self.rows)]
-            started = time.perf_counter()
-            self.connection.execute(begin)
-            self.connection.cursor().executemany(f"INSERT INTO raw VALUES ({value}, {value})", made)
-            self.connection.execute("COMMIT")
-            took += time.perf_counter() - started
-            done += self.rows
-        return {"rows_per_second": round(done / took)}
+def raw_commits(environment: dict[str, str], rows: int, ids: str, seconds: float) -> Figures:
+    """Commit so many rows at a time into a new table of an id and a text; only that is timed."""
+    url, new_id = environment["DATABASE_URL"], IDS[ids]
+    connection: Any
+    if url.startswith("sqlite"):
+        begin, value = "BEGIN IMMEDIATE", "?"
+        path = Path(environment["INSTANCE_PATH"]) / "raw.db"
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    else:
+        begin, value = "BEGIN", "%s"
+        connection = psycopg.connect(url, autocommit=True)
+    connection.execute("DROP TABLE IF EXISTS raw")
+    connection.execute("CREATE TABLE raw (id TEXT PRIMARY KEY, body TEXT)")
+    done, took = 0, 0.0
+    while took < seconds:
+        made = [(new_id(), "x" * 120) for _ in range(rows)]
+        started = time.perf_counter()
+        connection.execute(begin)
+        connection.cursor().executemany(f"INSERT INTO raw VALUES ({value}, {value})", made)
+        connection.execute("COMMIT")
+        took += time.perf_counter() - started
+        done += rows
+    connection.close()
+    return {"rows_per_second": round(done / took)}

@@ -11,6 +11,7 @@ from rules.door import Outcome
 from rules.permissions import Actor, Grant
 from rules.refusals import Malformed, NotAllowed, NotFound, Refusal, TooManyAttempts
 from services import attendance, attendance_shown, door, feeds
+from services.attendance_ledger import new_mark
 from services.meeting_links import actor_of_link, create_meeting_link
 from tests.world import NOW, World, add_meeting, build_world
 
@@ -85,7 +86,7 @@ def test_confirming_all_leaves_whom_somebody_marked_as_absent(world, meeting, an
     claim(meeting, text, "DV003", "Ánh")
     absent = f"m:{world.people['anh'].id}"
     attendance.record_marks(
-        meeting.id, {"marks": [door._mark(absent, "unexcused", AT)]}, now=AT, by=an
+        meeting.id, {"marks": [new_mark(absent, "unexcused", AT)]}, now=AT, by=an
     )
     done = door.confirm_claims(meeting.id, None, now=AT, by=an)
     assert (done.confirmed, done.left) == (1, 1)
@@ -100,7 +101,7 @@ def test_confirming_all_leaves_whom_somebody_marked_as_absent(world, meeting, an
 def test_confirming_again_after_a_stop_half_way_gives_no_second_mark(world, meeting, an):
     claim(meeting, passed(meeting, an))
     subject = f"m:{world.people['hien'].id}"
-    attendance.record_marks(meeting.id, {"marks": [door._mark(subject, "late", AT)]}, now=AT, by=an)
+    attendance.record_marks(meeting.id, {"marks": [new_mark(subject, "late", AT)]}, now=AT, by=an)
     done = door.confirm_claims(meeting.id, None, now=AT, by=an)
     assert (done.confirmed, done.left) == (1, 0)
     assert count(Mark) == 1
