@@ -42,6 +42,7 @@ from rules.days import instant
 from rules.parts import in_parts
 from rules.permissions import Actor
 from rules.refusals import N_, NotFound
+from rules.text import fold
 from services.access import granted_unit_ids, units_visible_to
 from services.campaigns import (
     campaign_for,
@@ -468,9 +469,11 @@ def _known_units(session: Session, ids: Iterable[int], on: date) -> dict[int, _K
     ended: list[int] = []
     for part in in_parts(sorted(set(ids))):
         rows = session.execute(_KNOWN_UNITS, {"ids": part, "on": on})
-        for unit_id, code, tree, fold, position, name, name_then, valid_to in rows:
-            order = (position, natural_key(fold), code)
-            found[unit_id] = _KnownUnit(unit_id, code, name_then or name, tree, order)
+        for unit_id, code, tree, folded, position, name, name_then, valid_to in rows:
+            called = name_then or name
+            # One that was renamed since keeps its place.
+            order = (position, natural_key(folded if called == name else fold(called)), code)
+            found[unit_id] = _KnownUnit(unit_id, code, called, tree, order)
             if valid_to is not None and valid_to <= on:
                 ended.append(unit_id)
     for unit_id, told_apart in unit_names_on(session, ended, on).items():

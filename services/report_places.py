@@ -16,6 +16,7 @@ from models import Unit, UnitKind, UnitLink, UnitParent
 from rules.permissions import Actor
 from rules.reports import Period
 from rules.successions import restated, shares
+from rules.text import fold
 from services.access import units_visible_to
 from services.successions import known_successions
 from services.units import natural_key, on_day, unit_names_on
@@ -176,18 +177,20 @@ class Places:
         return ids if visible is None else ids & visible
 
     def units(self, ids: Collection[int]) -> list[PlacedUnit]:
-        """These units in the order of lists, by the names of the report's day."""
+        """These units in the order of lists, by the names of the report's day: one that is renamed
+        afterwards keeps its place."""
         names = unit_names_on(self.session, ids, self.asked.units_on)
         wanted, found = sorted(set(ids)), []
         for start in range(0, len(wanted), _CHUNK):
             rows = self.session.execute(
-                select(Unit.id, Unit.code, Unit.fold, Unit.position).where(
+                select(Unit.id, Unit.code, Unit.position).where(
                     Unit.id.in_(wanted[start : start + _CHUNK])
                 )
             )
             for row in rows:
-                order = (row.position, natural_key(row.fold), row.code)
-                found.append(PlacedUnit(row.id, row.code, names[row.id], order))
+                name = names[row.id]
+                order = (row.position, natural_key(fold(name)), row.code)
+                found.append(PlacedUnit(row.id, row.code, name, order))
         return sorted(found, key=lambda unit: unit.order)
 
 

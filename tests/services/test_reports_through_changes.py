@@ -406,3 +406,21 @@ def test_whatever_becomes_of_units_reports_stay_true(applications: Any, backend:
         )
     finally:
         application.release()
+
+
+@pytest.mark.backends("sqlite")
+def test_a_unit_renamed_afterwards_keeps_its_place(applications: Any, backend: str) -> None:
+    application = applications(backend)
+
+    class Here(Changing):
+        pass
+
+    Here.application = application
+    try:
+        state = Here()
+        state.begin(place=74, goes=[0, 49, 82, 0], absorbs=True, to=67)
+        state.rename(kind="residential_group", place=42)
+        state.what_was_said_last_still_holds()
+        state.teardown()
+    finally:
+        application.release()
