@@ -374,7 +374,8 @@ def _counts(
         counts[(population, unit_id, state, its_round)] += number
     if as_of is not None and as_of < today:
         _take_back_corrections(session, campaign, where, as_of, counts)
-    return counts
+    # A unit into which somebody was corrected later has no line of its own before that.
+    return +counts
 
 
 def _counted_scope(

@@ -408,8 +408,20 @@ def test_whatever_becomes_of_units_reports_stay_true(applications: Any, backend:
         application.release()
 
 
+def _renamed_afterwards(state: Changing) -> None:
+    state.rename(kind="residential_group", place=42)
+
+
+def _somebody_corrected_into_a_new_unit(state: Changing) -> None:
+    state.split(goes=[70], kind="cell", place=40, stays=False)
+    state.correct(kind="moved", place=74, to=16)
+
+
 @pytest.mark.backends("sqlite")
-def test_a_unit_renamed_afterwards_keeps_its_place(applications: Any, backend: str) -> None:
+@pytest.mark.parametrize("becomes", [_renamed_afterwards, _somebody_corrected_into_a_new_unit])
+def test_a_unit_of_later_leaves_earlier_days_alone(
+    applications: Any, backend: str, becomes: Callable[[Changing], None]
+) -> None:
     application = applications(backend)
 
     class Here(Changing):
@@ -419,7 +431,7 @@ def test_a_unit_renamed_afterwards_keeps_its_place(applications: Any, backend: s
     try:
         state = Here()
         state.begin(place=74, goes=[0, 49, 82, 0], absorbs=True, to=67)
-        state.rename(kind="residential_group", place=42)
+        becomes(state)
         state.what_was_said_last_still_holds()
         state.teardown()
     finally:
