@@ -151,7 +151,11 @@ class CompletionRule:
 
 @dataclass(frozen=True)
 class Completion:
-    """The day a person became covered, and whether the main round and credits alone suffice."""
+    """The day a person became covered, and whether the main round and credits alone sufficed then.
+
+    Who was covered by a make-up stays in its column, whatever they attend later: the figures of
+    days gone by do not change.
+    """
 
     covered_on: date
     in_main_round: bool
@@ -236,7 +240,7 @@ def completed_on(rule: CompletionRule, attended: Sequence[Attended]) -> Completi
     if covered_on is None:
         return None
     main_round = [sitting for sitting in attended if not sitting.is_makeup]
-    return Completion(covered_on, _first_day_complete(rule, main_round) is not None)
+    return Completion(covered_on, _first_day_complete(rule, main_round) == covered_on)
 
 
 def count_members(states: Iterable[StudyState], target_percent: int) -> MemberFigure:

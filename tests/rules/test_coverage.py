@@ -170,6 +170,13 @@ def test_a_make_up_alone_completes_outside_the_main_round() -> None:
     assert completed_on(any_meeting(), attended) == Completion(day(9), in_main_round=False)
 
 
+def test_a_main_sitting_after_the_make_up_leaves_the_round_as_it_was() -> None:
+    attended = [Attended(1, day(3), is_makeup=True), Attended(2, day(9))]
+    assert completed_on(any_meeting(), attended) == Completion(day(3), in_main_round=False)
+    same_day = [Attended(1, day(3), is_makeup=True), Attended(2, day(3))]
+    assert completed_on(any_meeting(), same_day) == Completion(day(3), in_main_round=True)
+
+
 def test_all_topics_complete_on_the_day_of_the_last_one() -> None:
     rule = all_topics([1, 2])
     first, second = Attended(1, day(3), topic_id=1), Attended(2, day(4), topic_id=2)
@@ -227,7 +234,7 @@ def test_completion_is_known_on_its_day_and_not_before(
     if completion is not None:
         by_then = attended_as_of(attended, completion.covered_on)
         before = [sitting for sitting in by_then if sitting.on < completion.covered_on]
-        assert completed_on(rule, by_then) is not None
+        assert completed_on(rule, by_then) == completion
         assert completed_on(rule, before) is None
 
 
