@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, inspect, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,6 @@ from models import (
     AuditEntry,
     Meeting,
     RegisterLine,
-    Setting,
     WalkIn,
 )
 from rules.attendance import (
@@ -35,39 +33,30 @@ from rules.attendance import (
 from rules.attendance import Mark as Fact
 from rules.days import local_day
 from rules.permissions import SYSTEM, Actor
-from rules.refusals import N_, NotAllowed, NotFound, Refusal
+from rules.refusals import N_, NotAllowed, Refusal
 from services import audit
 from services.access import meeting_for
 from services.attendance_ledger import facts_by_id, ledger_of, stamps_of
+from services.attendance_look import OPENS_BEFORE, look
 from services.attendance_roll import (
     UnitOfDay,
     expected_among,
-    invited_with_marks,
     walk_ins_among,
 )
 from services.attendance_seal import MARKED, outrun
-from services.attendance_shown import ASKED, TAKERS, brief_register, full_register, heads_by_label
-from services.attendance_writing import delete_lines, put_lines, write_marks
+from services.attendance_shown import TAKERS, brief_register, full_register, heads_by_label
+from services.attendance_writing import (
+    Overtaken,
+    delete_lines,
+    put_lines,
+    write_marks,
+)
 from services.coverage_ledger import TAKES_PLACE, refresh_subjects
-from services.prepared import Prepared
 from services.settings import number_of, setting_number
 from services.transaction import reading, writing, writing_in_lane
 
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
-_MEETING: Any = inspect(Meeting).local_table
-_SETTING: Any = inspect(Setting).local_table
-_OPENS_BEFORE = "register_opens_minutes_before"
-_EARLY = select(_SETTING.c.value).where(_SETTING.c.key == _OPENS_BEFORE).scalar_subquery()
-_MEETING_ROW = Prepared(
-    # Locked against other writers of this register until the transaction ends (PostgreSQL).
-    lambda _: (
-        select(*(_MEETING.c[name] for name in ASKED), _EARLY.label("early_minutes"))
-        .where(_MEETING.c.id == bindparam("meeting"))
-        .with_for_update(of=_MEETING)
-    )
-)
-_ROW_NAMES = (*ASKED, "early_minutes")
 
 
 @dataclass(frozen=True)
@@ -92,6 +81,9 @@ def record_marks(
     `source` is where they were written first: phone, desk, paper or import.
 
     The answer's register has every subject, unless the body says `"register": "counts"`.
+
+    On PostgreSQL a link's marks are judged before anything is locked, and written if the meeting's
+    row is still the one they were judged by: three exchanges with the server instead of six.
     """
     candidates = parse_marks(body)
     brief = isinstance(body, dict) and body.get("register") == "counts"
@@ -99,8 +91,9 @@ def record_marks(
     how["device"] = device[:DEVICE_LENGTH]
     try:
         return _record(meeting_id, candidates, is_careful=False, **how)
-    except IntegrityError:
-        # An id is already in the ledger of another meeting or subject: look all of them up.
+    except (IntegrityError, Overtaken):
+        # An id is already in the ledger of another meeting or subject, or somebody else wrote
+        # meanwhile: look all of them up, with the register locked.
         return _record(meeting_id, candidates, is_careful=True, **how)
 
 
@@ -159,7 +152,7 @@ def window_of(
 ) -> MeetingWindow:
     """What a verdict has to know of the meeting; `early_minutes` when the setting is known."""
     if early_minutes is None:
-        early_minutes = setting_number(session, _OPENS_BEFORE)
+        early_minutes = setting_number(session, OPENS_BEFORE)
     locked_at = None
     if meeting.register_state == RegisterState.LOCKED:
         locked_at = session.scalar(
@@ -191,15 +184,6 @@ def recount(session: Session, meeting: Meeting) -> None:
     meeting.visits_count = meeting.present_count + meeting.heads_count
 
 
-def _meeting_row(session: Session, by: Actor, meeting_id: int, now: datetime) -> Any:
-    """The meeting's columns alone, locked: all that a tap asks of it, without the ORM's object."""
-    if by.meeting_id != meeting_id:
-        meeting_to_write(session, by, meeting_id, now)
-    for row in _MEETING_ROW.rows(session, meeting=meeting_id):
-        return SimpleNamespace(**dict(zip(_ROW_NAMES, row, strict=True)))
-    raise NotFound(N_("Không tìm thấy buổi này trong phạm vi của bạn."))
-
-
 @dataclass
 class _Batch:
     """What was gathered for judging a batch, and what it grows into; `meeting` as in its table."""
@@ -228,16 +212,21 @@ def _record(
     source: str,
 ) -> Recorded:
     marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
-    with writing_in_lane() as session:
-        meeting = _meeting_row(session, by, meeting_id, now)
-        facts = [
-            one
-            if isinstance(one, BadMark)
-            else one.received(now, marker=marker, device=device, source=source)
-            for one in candidates
-        ]
-        marks = [one for one in facts if isinstance(one, Fact)]
-        batch = _gather(session, meeting, marks, is_careful=is_careful)
+    facts = [
+        one
+        if isinstance(one, BadMark)
+        else one.received(now, marker=marker, device=device, source=source)
+        for one in candidates
+    ]
+    marks = [one for one in facts if isinstance(one, Fact)]
+    # A walk-in is written before its meeting: two that wrote it at once would wait for each other.
+    may_look_first = not is_careful and all(one.subject[0] != "w" for one in marks)
+    is_links = by.meeting_id == meeting_id
+    with writing_in_lane(late=is_links and may_look_first) as session:
+        if not is_links:
+            meeting_to_write(session, by, meeting_id, now)
+        batch = _gather(session, meeting_id, marks, is_careful=is_careful)
+        meeting = batch.meeting
         before = {subject: _status(marks) for subject, marks in batch.ledger.items()}
         verdicts = [
             (one.id, Verdict("refused", one.reason))
@@ -247,16 +236,19 @@ def _record(
         ]
         if batch.kept:
             was = RegisterState(meeting.register_state)
+            is_noted = was != RegisterState.DRAFT or any(flag for _, flag in batch.kept)
+            if is_noted:
+                session.begin()
             _apply(session, batch, before, by)
-            if was != RegisterState.DRAFT or any(flag for _, flag in batch.kept):
+            if is_noted:
                 _log(session, batch, now, by, device, after_seal=was in HANDED_IN)
         register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
         return Recorded(verdicts, register)
 
 
-def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bool) -> _Batch:
+def _gather(session: Session, meeting_id: int, facts: list[Fact], *, is_careful: bool) -> _Batch:
     subjects = {fact.subject for fact in facts}
-    roll, ledger = invited_with_marks(session, meeting.id, subjects)
+    meeting, roll, ledger = look(session, meeting_id, subjects)
     others = subjects - roll.keys()
     walk_ins = walk_ins_among(session, others)
     here = {one: name for one, (at, name) in walk_ins.items() if at == meeting.id}
@@ -274,7 +266,7 @@ def _gather(session: Session, meeting: Any, facts: list[Fact], *, is_careful: bo
     known |= facts_by_id(session, meeting.id, sorted(wanted - known.keys()))
     return _Batch(
         meeting=meeting,
-        window=window_of(session, meeting, number_of(_OPENS_BEFORE, meeting.early_minutes)),
+        window=window_of(session, meeting, number_of(OPENS_BEFORE, meeting.early_minutes)),
         roll=roll,
         known=known,
         ledger=ledger,
@@ -312,21 +304,24 @@ def _judge(batch: _Batch, fact: Fact) -> Verdict:
 
 def _apply(session: Session, batch: _Batch, before: dict[str, Status | None], by: Actor) -> None:
     meeting = batch.meeting
-    _write_walk_ins(session, batch)
     marks = [_mark_row(batch, fact, flag, by) for fact, flag in batch.kept]
     touched = {fact.subject for fact, _ in batch.kept}
     deciding = {subject: deciding_mark(batch.ledger[subject]) for subject in sorted(touched)}
     after = {one: mark.status if mark else None for one, mark in deciding.items()}
+    gone = [one for one in touched if deciding[one] is None]
+    changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
+    is_covering = meeting.campaign_id is not None and meeting.state in TAKES_PLACE and bool(changed)
+    if is_covering or gone:
+        session.begin()  # there is more to write than the marks
+    _write_walk_ins(session, batch)
     came = sum((after[one] in ATTENDING) - (before.get(one) in ATTENDING) for one in touched)
     counters = _counters(meeting, came)
-    delete_lines(session, meeting.id, [one for one in touched if deciding[one] is None])
-    write_marks(
-        session, meeting.id, marks, [mark.id for mark in deciding.values() if mark], counters
-    )
+    decided = [mark.id for mark in deciding.values() if mark]
+    write_marks(session, meeting.id, marks, decided, counters, meeting.seen)
     for name, value in counters.items():
         setattr(meeting, name, value)
-    changed = [one for one in touched if after[one] != before.get(one) and one[0] != "w"]
-    if meeting.campaign_id is not None and meeting.state in TAKES_PLACE and changed:
+    delete_lines(session, meeting.id, gone)
+    if is_covering:
         refresh_subjects(session, meeting.campaign_id, changed)
 
 

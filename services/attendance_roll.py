@@ -1,20 +1,16 @@
 """Who is on a meeting's register: the invited people, the learners, the households of its groups."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    String,
     and_,
     bindparam,
-    cast,
     exists,
     func,
     inspect,
-    literal_column,
     or_,
     select,
 )
@@ -37,37 +33,21 @@ from models import (
     Unit,
     WalkIn,
 )
-from rules.attendance import Mark as Fact
 from rules.days import local_day
 from rules.parts import in_parts
 from services.access import subtree
-from services.attendance_ledger import AT_MEETING, FACT_COLUMNS, MARK, fact_of
+from services.attendance_ledger import AT_MEETING, MARK
 from services.prepared import Listed, Prepared
 from services.units import natural_key, unit_names_on
 
 LARGEST_ID = 2_147_483_647
 BY_HAND = ("person", "makeup")
 
-_OF_PERSON: Any = literal_column("'m:'", String)
-_INVITATION = inspect(Invitation).local_table
-_IS_INVITED = (_INVITATION.c.meeting_id == bindparam("meeting")) & _INVITATION.c.removed_at.is_(
-    None
-)
+INVITATION: Any = inspect(Invitation).local_table
+IS_INVITED = (INVITATION.c.meeting_id == bindparam("meeting")) & INVITATION.c.removed_at.is_(None)
 _INVITED = Listed(
-    lambda among: select(_INVITATION.c.person_id, _INVITATION.c.unit_id).where(
-        _IS_INVITED, among(_INVITATION.c.person_id)
-    )
-)
-# The same with their marks, in one question: what nearly every tap asks.
-_INVITED_WITH_MARKS = Listed(
-    lambda among: (
-        select(_INVITATION.c.person_id, _INVITATION.c.unit_id, *FACT_COLUMNS)
-        .outerjoin_from(
-            _INVITATION,
-            MARK,
-            AT_MEETING & (MARK.c.subject == _OF_PERSON + cast(_INVITATION.c.person_id, String)),
-        )
-        .where(_IS_INVITED, among(_INVITATION.c.person_id))
+    lambda among: select(INVITATION.c.person_id, INVITATION.c.unit_id).where(
+        IS_INVITED, among(INVITATION.c.person_id)
     )
 )
 _PERSON = inspect(Person).local_table
@@ -75,9 +55,9 @@ _NAMED = (_PERSON.c.sort_key, _PERSON.c.id, _PERSON.c.full_name, _PERSON.c.birth
 _NAMED_BY_ID = Listed(lambda among: select(*_NAMED).where(among(_PERSON.c.id)))
 _INVITED_NAMED = Prepared(
     lambda _: (
-        select(*_NAMED, _INVITATION.c.unit_id)
-        .join(_INVITATION, _INVITATION.c.person_id == _PERSON.c.id)
-        .where(_IS_INVITED)
+        select(*_NAMED, INVITATION.c.unit_id)
+        .join(INVITATION, INVITATION.c.person_id == _PERSON.c.id)
+        .where(IS_INVITED)
     )
 )
 _LINE = inspect(RegisterLine).local_table
@@ -97,9 +77,9 @@ _OF_WALK_INS = select(WalkIn.id, WalkIn.name, WalkIn.unit_text).where(
     WalkIn.meeting_id == bindparam("meeting")
 )
 _WALK_INS = Prepared(lambda _: _OF_WALK_INS.order_by(WalkIn.created_at, WalkIn.id))
-_FROM_UNITS = select(_INVITATION.c.id).where(
-    _INVITATION.c.meeting_id == bindparam("meeting"),
-    and_(*(_INVITATION.c.source != one for one in BY_HAND)),
+_FROM_UNITS = select(INVITATION.c.id).where(
+    INVITATION.c.meeting_id == bindparam("meeting"),
+    and_(*(INVITATION.c.source != one for one in BY_HAND)),
 )
 # Marked twice or more often, by the index alone: at most registers, nobody.
 _TWICE = select(MARK.c.subject).where(AT_MEETING).group_by(MARK.c.subject).having(func.count() > 1)
@@ -175,21 +155,6 @@ def expected_among(
         for household, unit in rows:
             found[f"h:{household}"] = UnitOfDay(unit, household_id=household)
     return found
-
-
-def invited_with_marks(
-    session: Session, meeting_id: int, subjects: Iterable[str]
-) -> tuple[dict[str, UnitOfDay], defaultdict[str, list[Fact]]]:
-    """Those of the named people who are invited to the meeting, and all marks of each."""
-    roll: dict[str, UnitOfDay] = {}
-    ledger: defaultdict[str, list[Fact]] = defaultdict(list)
-    people = ids_of(subjects, "m")
-    for person, unit, *fact in _INVITED_WITH_MARKS.rows(session, people, meeting=meeting_id):
-        subject = f"m:{person}"
-        roll[subject] = UnitOfDay(unit, person)
-        if fact[0] is not None:
-            ledger[subject].append(fact_of(fact, meeting_id))
-    return roll, ledger
 
 
 def walk_ins_among(session: Session, subjects: Collection[str]) -> dict[str, tuple[int, str]]:

@@ -1,7 +1,8 @@
 """How a batch of marks is written: the ledger's facts, the register's lines, the meeting's counters.
 
 On PostgreSQL that is one statement, whose rows travel as JSON: each statement waits for its answer,
-and each row of a list sent one by one costs as much as a statement.
+and each row of a list sent one by one costs as much as a statement. It writes all or nothing, also
+where no transaction has begun; then only while the meeting's row is the one that was looked at.
 """
 
 import json
@@ -20,6 +21,7 @@ from sqlalchemy import (
     cast,
     column,
     delete,
+    exists,
     func,
     insert,
     inspect,
@@ -36,6 +38,8 @@ from services.attendance_ledger import MARK
 from services.prepared import Among, Insert, Listed, Prepared
 
 Row = Mapping[str, Any]
+ROW_VERSION: Any = literal_column("meeting.xmin::text", String)
+"""What PostgreSQL changes with every change of a meeting's row, and with nothing else."""
 COUNTERS = ("present_count", "visits_count", "register_version", "register_state")
 _LINE: Any = inspect(RegisterLine).local_table
 _MEETING: Any = inspect(Meeting).local_table
@@ -47,6 +51,10 @@ _DELETE_LINES = Listed(
         _LINE.c.meeting_id == bindparam("meeting"), among(_LINE.c.subject)
     )
 )
+
+
+class Overtaken(Exception):
+    """Somebody else changed the meeting since it was looked at."""
 
 
 def _said_by(marks: Any) -> list[Any]:
@@ -73,21 +81,26 @@ def _count(_: str = "") -> Update:
 
 def _at_once(_: str) -> Any:
     """A line's mark is one of those just sent, which the ledger does not show yet, or an older."""
+    is_unchanged = bindparam("seen", type_=Text) == ROW_VERSION
+    counted = _count().where(is_unchanged).returning(_MEETING.c.id).cte("counted")
     rows = func.json_populate_recordset(
         literal_column(f"NULL::{MARK.name}"), cast(bindparam("marks", type_=Text), JSON)
     )
     sent = rows.table_valued(*(column(one.name) for one in MARK.c), name="sent")
     new = (
         insert(MARK)
-        .from_select(MARK.c.keys(), select(*sent.c))
+        .from_select(MARK.c.keys(), select(*sent.c).where(exists(counted.select())))
         .returning(*_said_by(MARK))
         .cte("marked")
     )
     decided = [
-        select(*_said_by(marks)).where(marks.c.id == any_(bindparam("deciding", type_=_IDS)))
+        select(*_said_by(marks)).where(
+            marks.c.id == any_(bindparam("deciding", type_=_IDS)), exists(counted.select())
+        )
         for marks in (new, MARK)
     ]
-    return _count().add_cte(_lines_from("postgresql", union_all(*decided)).cte("lined"))
+    lined = _lines_from("postgresql", union_all(*decided)).cte("lined")
+    return counted.select().add_cte(lined)
 
 
 _PUT_LINES = {name: Listed(partial(_put_lines, name)) for name in ("sqlite", "postgresql")}
@@ -101,12 +114,19 @@ def write_marks(
     marks: Sequence[Row],
     deciding: Sequence[str],
     counters: Row,
+    seen: str,
 ) -> None:
     """Add marks to the ledger, put the lines of those that decide, by their ids, and set the
-    meeting's `COUNTERS`."""
+    meeting's `COUNTERS`.
+
+    `seen` is the meeting's `ROW_VERSION` by which they were judged. Overtaken, and nothing is
+    written, when its row is another by now; SQLite has locked it.
+    """
     values = {f"new_{name}": counters[name] for name in COUNTERS} | {"meeting": meeting_id}
     if session.connection().dialect.name == "postgresql":
-        _AT_ONCE.run(session, [values | {"marks": _json(marks), "deciding": list(deciding)}])
+        sent = {"marks": _json(marks), "deciding": list(deciding), "seen": seen}
+        if not _AT_ONCE.rows(session, **values, **sent):
+            raise Overtaken
         return
     _INSERT_MARKS.run(session, marks)
     put_lines(session, deciding)

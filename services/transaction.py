@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -71,16 +71,27 @@ class _Lane:
     path needs the ORM, and then joins the same transaction.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, wire: Wire, begin: Callable[[], object] | None = None) -> None:
+        self.wire, self._begin = wire, begin
         self.info: dict[Any, Any] = {_WRITING: True}
         self._session: Session | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._awake(), name)
 
+    def begin(self) -> None:
+        """Let what follows be one transaction; nothing happens when it is one already."""
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
+
+    def in_transaction(self) -> bool:
+        """Whether what is written is one transaction, and not each statement for itself."""
+        return self._begin is None
+
     def _awake(self) -> Session:
         if self._session is None:
+            self.begin()
             self._session = Session(bind=self.connection(), expire_on_commit=False)
             self._session.info[_WRITING] = True
         return self._session
@@ -106,11 +117,15 @@ class _Lane:
 
 
 @contextmanager
-def writing_in_lane() -> Iterator[Session]:
+def writing_in_lane(*, late: bool = False) -> Iterator[Session]:
     """`writing()` for the few prepared statements of a tap, at a sixth of its cost.
 
     The ORM's own session takes part only when asked; it is new, so nothing that was read before is
     known to it. What the request's session has read is let go, and read again when asked for.
+
+    With `late`, PostgreSQL begins the transaction only when asked to (`begin`), or when the ORM is
+    needed; until then each statement stands for itself. Whoever writes must then see to it that
+    what was looked at still holds, and nothing is locked while they look and judge.
     """
     if db.session.registry.has():
         before: Session = db.session()
@@ -118,19 +133,38 @@ def writing_in_lane() -> Iterator[Session]:
             raise RuntimeError("a write transaction is already open here")
         before.rollback()
         before.expire_all()
-    with _connected(_writers) as wire:
-        is_my_turn = wire.dialect.name == "sqlite" and _TURN.acquire(timeout=WAITS_SECONDS)
+    with _connected(_writers) as wire, ExitStack() as ends:
+        lane = _Lane(wire, lambda: ends.enter_context(_transaction(wire)))
+        if late and wire.dialect.name == "postgresql":
+            wire.driver.autocommit = True
+        else:
+            lane.begin()
+        try:
+            yield cast(Session, lane)
+            lane.finish()
+        finally:
+            lane.close()
+
+
+@contextmanager
+def _transaction(wire: Wire) -> Iterator[None]:
+    """One transaction of a lane's connection; the threads of a process take turns on SQLite."""
+    if wire.dialect.name == "postgresql":
+        wire.driver.autocommit = False
         try:
             with wire.connection().begin():
-                lane = _Lane(wire)
-                try:
-                    yield cast(Session, lane)
-                    lane.finish()
-                finally:
-                    lane.close()
+                yield
         finally:
-            if is_my_turn:
-                _TURN.release()
+            if not wire.driver.closed:
+                wire.driver.autocommit = True
+        return
+    is_my_turn = _TURN.acquire(timeout=WAITS_SECONDS)
+    try:
+        with wire.connection().begin():
+            yield
+    finally:
+        if is_my_turn:
+            _TURN.release()
 
 
 @contextmanager
@@ -189,7 +223,10 @@ def _connected(make: Callable[[Engine], Engine]) -> Iterator[Wire]:
 
 
 def _writers(engine: Engine) -> Engine:
-    """The same engine and pool, beginning every transaction with the write lock."""
+    """The same engine and pool, beginning every transaction with the write lock on SQLite; on
+    PostgreSQL it begins when a lane says so."""
+    if engine.dialect.name == "postgresql":
+        return _readers(engine)
     found = _WRITER_OF.get(engine)
     if found is None:
         found = _WRITER_OF[engine] = engine.execution_options(begin="IMMEDIATE")

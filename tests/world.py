@@ -10,6 +10,7 @@ from models import (
     Account,
     Household,
     HouseholdResidence,
+    Invitation,
     Meeting,
     MeetingSpeaker,
     MeetingUnit,
@@ -133,6 +134,22 @@ def add_meeting(
     db.session.add(MeetingSpeaker(meeting_id=meeting.id, speaker_id=world.speaker.id))
     db.session.add_all(
         MeetingUnit(meeting_id=meeting.id, unit_id=world.units[code].id) for code in invite
+    )
+    db.session.commit()
+    return meeting
+
+
+def invite_by_name(world: World, meeting: Meeting, *names: str) -> Meeting:
+    """Put these people on the meeting's list, each called by hand."""
+    db.session.add_all(
+        Invitation(
+            meeting_id=meeting.id,
+            person_id=world.people[name].id,
+            unit_id=world.units["cell-1"].id,
+            source="person",
+            created_at=NOW,
+        )
+        for name in names
     )
     db.session.commit()
     return meeting

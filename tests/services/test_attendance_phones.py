@@ -14,7 +14,8 @@ from models import db as handle
 from rules.permissions import Actor, Grant
 from rules.refusals import Refusal
 from services import attendance, attendance_shown, attendance_states
-from tests.world import NOW, World, add_meeting, build_world
+from services.meeting_links import actor_of_link, create_meeting_link
+from tests.world import NOW, World, add_meeting, build_world, invite_by_name
 
 PHONES = 3
 PEOPLE = ("chi", "hien", "anh")
@@ -33,8 +34,12 @@ class Phones(RuleBasedStateMachine):
         super().__init__()
         account = self.world.accounts["an"]
         self.by = Actor(account.name, account.id, (Grant("staff", None),))
-        self.meeting: Meeting = add_meeting(self.world)
+        self.meeting: Meeting = invite_by_name(self.world, add_meeting(self.world), "chi", "hien")
         self.now: datetime = NOW + timedelta(minutes=30)
+        made = create_meeting_link(self.meeting.id, now=self.now, by=self.by)
+        link = actor_of_link(made.token, now=self.now)
+        assert link is not None
+        self.markers = (self.by, link, link)
         self.made: dict[str, dict[str, Any]] = {}
         self.queues: list[dict[str, dict[str, Any]]] = [{} for _ in range(PHONES)]
         self.batches: list[tuple[int, list[dict[str, Any]]]] = []
@@ -82,7 +87,7 @@ class Phones(RuleBasedStateMachine):
         body = {"marks": batch, "sent_at": self.clock(phone).isoformat(), "v": 1}
         device = f"phone-{phone}"
         told = attendance.record_marks(
-            self.meeting.id, body, now=self.now, by=self.by, device=device
+            self.meeting.id, body, now=self.now, by=self.markers[phone], device=device
         )
         assert [one for one, _ in told.verdicts] == [one["id"] for one in batch]
         self.now += timedelta(seconds=1)

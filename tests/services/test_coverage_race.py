@@ -1,7 +1,7 @@
 """Two registers that mark one person at the same moment: neither forgets the other's mark."""
 
-import threading
 from datetime import timedelta
+from threading import Barrier, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +9,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from models import Campaign, RollEntry, db
-from rules.permissions import SYSTEM
+from rules.permissions import SYSTEM, Actor
 from services import attendance, coverage_ledger
-from tests.world import NOW, TODAY, World, add_meeting, build_world
+from services.meeting_links import actor_of_link, create_meeting_link
+from tests.world import NOW, TODAY, World, add_meeting, build_world, invite_by_name
 
 
 def _campaign_of_two_sittings(world: World, code: str) -> Campaign:
@@ -43,7 +44,7 @@ def _campaign_of_two_sittings(world: World, code: str) -> Campaign:
     return campaign
 
 
-def _mark(app: Flask, meeting_id: int, people: list[int], start: threading.Barrier) -> None:
+def _mark(app: Flask, by: Actor, meeting_id: int, people: list[int], start: Barrier) -> None:
     marks: list[dict[str, Any]] = [
         {
             "id": str(uuid4()),
@@ -55,7 +56,17 @@ def _mark(app: Flask, meeting_id: int, people: list[int], start: threading.Barri
     ]
     with app.app_context():
         start.wait(10)
-        attendance.record_marks(meeting_id, {"marks": marks}, now=NOW, by=SYSTEM)
+        attendance.record_marks(meeting_id, {"marks": marks}, now=NOW, by=by)
+
+
+def _marker(meeting_id: int, number: int) -> Actor:
+    """By turns somebody with an account and the holder of the meeting's link."""
+    if number % 2:
+        return SYSTEM
+    made = create_meeting_link(meeting_id, now=NOW, by=SYSTEM)
+    link = actor_of_link(made.token, now=NOW)
+    assert link is not None
+    return link
 
 
 def test_two_meetings_at_once_both_count(app: Flask) -> None:
@@ -63,14 +74,15 @@ def test_two_meetings_at_once_both_count(app: Flask) -> None:
         world = build_world()
         people = [world.people[name].id for name in ("chi", "hien", "anh")]
         rounds = []
-        for number in range(6):
+        for number in range(12):
             campaign = _campaign_of_two_sittings(world, f"HAI{number}")
-            both = [add_meeting(world, at=NOW, campaign_id=campaign.id).id for _ in range(2)]
-            rounds.append((campaign.code, both))
+            made = [add_meeting(world, at=NOW, campaign_id=campaign.id) for _ in range(2)]
+            ids = [invite_by_name(world, one, "chi", "hien", "anh").id for one in made]
+            rounds.append((campaign.code, [(_marker(one, number), one) for one in ids]))
         db.session.remove()
     for code, both in rounds:
-        start = threading.Barrier(2)
-        phones = [threading.Thread(target=_mark, args=(app, one, people, start)) for one in both]
+        start = Barrier(2)
+        phones = [Thread(target=_mark, args=(app, *one, people, start)) for one in both]
         for phone in phones:
             phone.start()
         for phone in phones:

@@ -191,7 +191,7 @@ def test_what_is_unusual_is_answered_by_the_view(
 def test_a_failure_is_told_as_by_the_view_and_nothing_is_written(
     client, world, meeting, bearer, monkeypatch
 ):
-    monkeypatch.setattr("services.attendance.invited_with_marks", lambda *_: 1 // 0)
+    monkeypatch.setattr("services.attendance.look", lambda *_: 1 // 0)
     answer = client.post(
         f"/attendance/{meeting.id}/marks", json={"marks": [mark(world)]}, headers=bearer
     )
