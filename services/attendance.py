@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -57,6 +58,10 @@ from services.transaction import reading, writing, writing_in_lane
 
 HANDED_IN = (RegisterState.SUBMITTED, RegisterState.LOCKED)
 DEVICE_LENGTH = 60
+LOCKED_FIRST_SECONDS = 1.0
+_CROWDED: dict[int, float] = {}
+"""Registers at which somebody was overtaken, and until when marks lock them before they look: where
+many write at once, looking first is looking twice. A hint of this process, no more."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,13 @@ def record_marks(
     how["device"] = device[:DEVICE_LENGTH]
     try:
         return _record(meeting_id, candidates, is_careful=False, **how)
-    except (IntegrityError, Overtaken):
-        # An id is already in the ledger of another meeting or subject, or somebody else wrote
-        # meanwhile: look all of them up, with the register locked.
-        return _record(meeting_id, candidates, is_careful=True, **how)
+    except Overtaken:
+        _note_crowded(meeting_id)
+    except IntegrityError:
+        pass
+    # Somebody else wrote meanwhile, or an id is already in the ledger of another meeting or
+    # subject: look all of them up, with the register locked.
+    return _record(meeting_id, candidates, is_careful=True, **how)
 
 
 def rebuild_register(meeting_id: int, *, now: datetime, by: Actor = SYSTEM) -> int:
@@ -184,6 +192,25 @@ def recount(session: Session, meeting: Meeting) -> None:
     meeting.visits_count = meeting.present_count + meeting.heads_count
 
 
+def _note_crowded(meeting_id: int) -> None:
+    now = monotonic()
+    for one in [one for one, until in _CROWDED.items() if until < now]:
+        _CROWDED.pop(one, None)
+    _CROWDED[meeting_id] = now + LOCKED_FIRST_SECONDS
+
+
+def _may_look_first(meeting_id: int, marks: Sequence[Fact], by: Actor) -> bool:
+    """Whether these marks may be judged before anything is locked.
+
+    A walk-in is written before its meeting: two that wrote it at once would wait for each other.
+    """
+    return (
+        by.meeting_id == meeting_id
+        and _CROWDED.get(meeting_id, 0.0) < monotonic()
+        and all(one.subject[0] != "w" for one in marks)
+    )
+
+
 @dataclass
 class _Batch:
     """What was gathered for judging a batch, and what it grows into; `meeting` as in its table."""
@@ -219,11 +246,9 @@ def _record(
         for one in candidates
     ]
     marks = [one for one in facts if isinstance(one, Fact)]
-    # A walk-in is written before its meeting: two that wrote it at once would wait for each other.
-    may_look_first = not is_careful and all(one.subject[0] != "w" for one in marks)
-    is_links = by.meeting_id == meeting_id
-    with writing_in_lane(late=is_links and may_look_first) as session:
-        if not is_links:
+    is_late = not is_careful and _may_look_first(meeting_id, marks, by)
+    with writing_in_lane(late=is_late) as session:
+        if by.meeting_id != meeting_id:
             meeting_to_write(session, by, meeting_id, now)
         batch = _gather(session, meeting_id, marks, is_careful=is_careful)
         meeting = batch.meeting

@@ -28,6 +28,13 @@ def world(db: Any) -> World:
     return build_world()
 
 
+@pytest.fixture(autouse=True)
+def nobody_was_overtaken_yet(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    crowded: dict[int, float] = {}
+    monkeypatch.setattr(attendance, "_CROWDED", crowded)
+    return crowded
+
+
 def link_of(meeting: Meeting) -> Actor:
     made = create_meeting_link(meeting.id, now=AT, by=SYSTEM)
     link = actor_of_link(made.token, now=AT)
