@@ -194,8 +194,9 @@ def recount(session: Session, meeting: Meeting) -> None:
 
 def _note_crowded(meeting_id: int) -> None:
     now = monotonic()
-    for one in [one for one, until in _CROWDED.items() if until < now]:
-        _CROWDED.pop(one, None)
+    for one, until in list(_CROWDED.items()):
+        if until < now:
+            _CROWDED.pop(one, None)
     _CROWDED[meeting_id] = now + LOCKED_FIRST_SECONDS
 
 
@@ -207,7 +208,7 @@ def _may_look_first(meeting_id: int, marks: Sequence[Fact], by: Actor) -> bool:
     return (
         by.meeting_id == meeting_id
         and _CROWDED.get(meeting_id, 0.0) < monotonic()
-        and all(one.subject[0] != "w" for one in marks)
+        and not any(one.subject.startswith("w:") for one in marks)
     )
 
 
