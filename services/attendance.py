@@ -239,13 +239,7 @@ def _record(
     device: str,
     source: str,
 ) -> Recorded:
-    marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
-    facts = [
-        one
-        if isinstance(one, BadMark)
-        else one.received(now, marker=marker, device=device, source=source)
-        for one in candidates
-    ]
+    facts = _received(candidates, now, by, device, source)
     marks = [one for one in facts if isinstance(one, Fact)]
     is_late = not is_careful and _may_look_first(meeting_id, marks, by)
     with writing_in_lane(late=is_late) as session:
@@ -270,6 +264,22 @@ def _record(
                 _log(session, batch, now, by, device, after_seal=was in HANDED_IN)
         register = brief_register(meeting, now) if brief else full_register(session, meeting, now)
         return Recorded(verdicts, register)
+
+
+def _received(
+    candidates: Sequence[MarkCandidate | BadMark],
+    now: datetime,
+    by: Actor,
+    device: str,
+    source: str,
+) -> list[Fact | BadMark]:
+    marker = f"l{by.link_id}" if by.link_id else f"a{by.account_id}"
+    return [
+        one
+        if isinstance(one, BadMark)
+        else one.received(now, marker=marker, device=device, source=source)
+        for one in candidates
+    ]
 
 
 def _gather(session: Session, meeting_id: int, facts: list[Fact], *, is_careful: bool) -> _Batch:

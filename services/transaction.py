@@ -1,6 +1,7 @@
 """The one way in which facts are written: a transaction that takes its lock first and commits last."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar, cast
@@ -10,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool
 
 from models import db
 from models.base import WAITS_SECONDS
@@ -21,6 +23,7 @@ _WRITING = "writing"
 _REMEMBERED = "remembered"
 _TURN = threading.Lock()
 _SHARED = threading.local()
+_LEFT_OPEN: deque[tuple[Pool, Connection]] = deque()
 _WRITER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 _READER_OF: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 DATABASE_DOWN = OperationalError
@@ -172,27 +175,41 @@ def one_connection() -> Iterator[None]:
     """Let the look-ups and the writing of one tap share a connection: taking one, and giving it
     back, costs as much as several statements. Only `glance` and `writing_in_lane` use it.
 
-    SQLite's is this thread's own and stays open; PostgreSQL's pool asks each whether it still
-    answers.
+    SQLite's is one of those that earlier taps left open, never a thread's own: threads of the web
+    server end when they are idle, and a connection that ends with its thread takes the whole
+    process along (Python before 3.12.4: closing it lets go of the thread, which is being let go).
+    PostgreSQL's pool asks each whether it still answers.
     """
     engine = db.engine
     if engine.dialect.name == "sqlite":
-        with _sharing(_own_connection(engine)):
+        with _left_open(engine) as connection, _sharing(connection):
             yield
         return
     with _writers(engine).connect() as connection, _sharing(connection):
         yield
 
 
-def _own_connection(engine: Engine) -> Connection:
-    """The one that this thread keeps, opened anew when it is broken or its pool was emptied."""
-    pool, own = getattr(_SHARED, "own", (None, None))
-    if own is None or own.invalidated or pool is not engine.pool:
-        if own is not None:
-            own.close()
-        own = _writers(engine).connect()
-        _SHARED.own = (engine.pool, own)
-    return own
+@contextmanager
+def _left_open(engine: Engine) -> Iterator[Connection]:
+    """A connection that is left open for the next tap; as many are as ever were in use at once."""
+    pool, connection = engine.pool, _one_left_open(engine)
+    try:
+        yield connection
+    finally:
+        _LEFT_OPEN.append((pool, connection))
+
+
+def _one_left_open(engine: Engine) -> Connection:
+    """Opened anew where none is left, or what is left is broken or of a pool that was emptied."""
+    while _LEFT_OPEN:
+        try:
+            pool, connection = _LEFT_OPEN.pop()
+        except IndexError:  # another thread was quicker
+            break
+        if pool is engine.pool and not connection.invalidated:
+            return connection
+        connection.close()
+    return _writers(engine).connect()
 
 
 @contextmanager
