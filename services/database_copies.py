@@ -57,7 +57,7 @@ def copy_to_file(engine: Engine, target: Path, facts: dict[str, str]) -> None:
 
 def _copy_rows(engine: Engine, target: Path) -> None:
     """Any other database, table by table, as of one moment (repeatable read)."""
-    copy = create_engine(f"sqlite:///{target}", poolclass=NullPool)
+    copy = _engine_of(target)
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as source:
         source.execute(text("SET LOCAL statement_timeout = 0"))
         found = MetaData()
@@ -65,11 +65,17 @@ def _copy_rows(engine: Engine, target: Path) -> None:
         made = _plain(found)
         made.create_all(copy)
         with copy.connect() as into:
-            into.exec_driver_sql("PRAGMA foreign_keys = OFF")
-            into.rollback()
+            # Rows come in no order: a unit before the unit above it. Asked of the driver, since in
+            # a transaction, which SQLAlchemy would have begun, this says nothing and does nothing.
+            into.connection.cursor().execute("PRAGMA foreign_keys = OFF")
             with into.begin():
                 for table in found.sorted_tables:
                     _copy_table(source, table, into, made.tables[table.name])
+
+
+def _engine_of(file: Path) -> Engine:
+    """What speaks to a copy; its failures do not tell what is in its rows."""
+    return create_engine(f"sqlite:///{file}", poolclass=NullPool, hide_parameters=True)
 
 
 def _plain(found: MetaData) -> MetaData:
@@ -96,9 +102,9 @@ def _plain(found: MetaData) -> MetaData:
 
 
 def _copy_table(source: Connection, table: Table, into: Connection, target: Table) -> None:
-    whole = source.execute(select(table), execution_options={"stream_results": True})
-    for rows in whole.mappings().partitions(CHUNK):
-        into.execute(insert(target), [dict(row) for row in rows])
+    with source.execute(select(table), execution_options={"stream_results": True}) as whole:
+        for rows in whole.mappings().partitions(CHUNK):
+            into.execute(insert(target), [dict(row) for row in rows])
     if _count(source, table) != _count(into, target):
         raise LostRows(table.name)
 
@@ -163,7 +169,7 @@ def _pour_table(connection: sqlite3.Connection, table: str) -> None:
 
 def _pour_into_other(source: Path, engine: Engine) -> None:
     """PostgreSQL: references are taken off and put on again, which checks every one of them."""
-    copy = create_engine(f"sqlite:///{source}", poolclass=NullPool)
+    copy = _engine_of(source)
     with copy.connect() as reading, engine.begin() as target:
         target.execute(text("SET LOCAL statement_timeout = 0"))
         found, known = MetaData(), MetaData()

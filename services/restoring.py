@@ -128,7 +128,7 @@ def _prepared(
 
 
 def _engine(copy: Path) -> Engine:
-    return create_engine(f"sqlite:///{copy}", poolclass=NullPool)
+    return create_engine(f"sqlite:///{copy}", poolclass=NullPool, hide_parameters=True)
 
 
 def _hold_mail(session: Session, now: datetime) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
-from models import Base, db
+from models import Base, Unit, db
 from rules.permissions import SYSTEM
 from rules.refusals import Malformed, Refusal
 from services import backups
@@ -25,6 +26,25 @@ def test_a_backup_holds_every_row_and_only_its_owner_reads_it(app: Flask, tmp_pa
         assert backups.verify_backup(tmp_path / "copy.db") == facts
         assert stat.S_IMODE(os.stat(tmp_path / "copy.db").st_mode) == 0o600
         assert [file.name for file in tmp_path.iterdir()] == ["copy.db"], "nothing half-written"
+
+
+def test_rows_that_point_at_later_ones_are_in_the_backup(app: Flask, tmp_path: Path) -> None:
+    """A unit that came under one founded after it, as in every merger."""
+    with app.app_context():
+        older = build_world().units["cell-1"]
+        newer = Unit(
+            code="MOI", tree="party", kind_code=older.kind_code, name="Đảng bộ mới", fold="moi"
+        )
+        newer.valid_from, newer.parent_id = older.valid_from, older.parent_id
+        db.session.add(newer)
+        db.session.flush()
+        older.parent_id = newer.id
+        db.session.commit()
+        assert newer.id > older.id
+        if db.engine.dialect.name == "postgresql":
+            db.session.execute(text("CLUSTER unit USING pk_unit"))  # rows in the order of their ids
+            db.session.commit()
+        assert backups.create_backup(tmp_path / "copy.db", now=NOW, by=SYSTEM).is_whole
 
 
 def test_a_name_that_is_taken_is_refused(app: Flask, tmp_path: Path) -> None:
