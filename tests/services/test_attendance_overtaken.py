@@ -20,7 +20,6 @@ from tests.services import campaign_plans as plans
 from tests.world import NOW, World, add_meeting, build_world, invite_by_name
 
 AT = NOW + timedelta(minutes=30)
-Deed = Callable[[int, Actor, str], None]
 
 
 @pytest.fixture
@@ -45,6 +44,18 @@ def link_of(meeting: Meeting) -> Actor:
 def invited(world: World, **values: Any) -> Meeting:
     """A published meeting to which everybody is invited by name."""
     return invite_by_name(world, add_meeting(world, **values), *world.people)
+
+
+@pytest.fixture
+def door(world: World) -> tuple[int, Actor, str]:
+    """A meeting, the holder of its link, and one of those who are invited to it."""
+    meeting = invited(world)
+    return meeting.id, link_of(meeting), f"m:{world.people['chi'].id}"
+
+
+def call_off(meeting_id: int) -> None:
+    db.session.get_one(Meeting, meeting_id).state = "cancelled"
+    db.session.commit()
 
 
 def send(
@@ -91,29 +102,28 @@ def counters(meeting_id: int) -> tuple[int, int, int]:
 
 @pytest.mark.backends("postgresql")
 def test_another_phones_mark_in_between_is_seen_and_flagged(
-    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch
+    app: Flask, door: tuple[int, Actor, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meeting, subject = invited(world).id, f"m:{world.people['chi'].id}"
-    one, other = (link_of(db.session.get_one(Meeting, meeting)) for _ in range(2))
+    meeting, link, subject = door
+    other = link_of(db.session.get_one(Meeting, meeting))
     theirs = mark(subject, "excused", -1)
     meanwhile(app, monkeypatch, lambda: send(meeting, other, theirs, device="B"))
-    assert send(meeting, one, mark(subject)) == ["flagged"]
+    assert send(meeting, link, mark(subject)) == ["flagged"]
     assert counters(meeting) == (1, 2, 2)
 
 
 @pytest.mark.backends("postgresql")
 def test_a_line_is_not_put_back_to_a_mark_that_was_taken_back_in_between(
-    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch
+    app: Flask, door: tuple[int, Actor, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meeting, subject = invited(world).id, f"m:{world.people['chi'].id}"
-    link, first = link_of(db.session.get_one(Meeting, meeting)), mark(subject)
+    meeting, link, subject = door
+    first = mark(subject)
     assert send(meeting, link, first) == ["stored"]
     undo = mark(subject, "none", 1, annuls=first["id"])
 
     def take_back_and_call_off() -> None:
         send(meeting, link, undo)
-        db.session.get_one(Meeting, meeting).state = "cancelled"
-        db.session.commit()
+        call_off(meeting)
 
     meanwhile(app, monkeypatch, take_back_and_call_off)
     # Tapped before the first and sent after it: by what was looked at, the first still decides.
@@ -136,11 +146,9 @@ def test_the_same_mark_in_between_is_written_once(
 
 @pytest.mark.backends("postgresql")
 def test_a_register_that_is_locked_in_between_flags_the_mark(
-    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch
+    app: Flask, world: World, door: tuple[int, Actor, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meeting, subject = invited(world).id, f"m:{world.people['chi'].id}"
-    link = link_of(db.session.get_one(Meeting, meeting))
-
+    meeting, link, subject = door
     assert send(meeting, link, mark(f"m:{world.people['hien'].id}", minutes=-2)) == ["stored"]
 
     def lock() -> None:
@@ -156,16 +164,10 @@ def test_a_register_that_is_locked_in_between_flags_the_mark(
 
 @pytest.mark.backends("postgresql")
 def test_a_meeting_that_is_called_off_in_between_takes_no_mark(
-    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch
+    app: Flask, door: tuple[int, Actor, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meeting, subject = invited(world).id, f"m:{world.people['chi'].id}"
-    link = link_of(db.session.get_one(Meeting, meeting))
-
-    def call_off() -> None:
-        db.session.get_one(Meeting, meeting).state = "cancelled"
-        db.session.commit()
-
-    meanwhile(app, monkeypatch, call_off)
+    meeting, link, subject = door
+    meanwhile(app, monkeypatch, lambda: call_off(meeting))
     assert send(meeting, link, mark(subject)) == ["refused"]
     assert counters(meeting)[2] == 0
 
